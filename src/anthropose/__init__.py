@@ -1,0 +1,1 @@
+"""3D human pose and shape over time, from ordinary video."""

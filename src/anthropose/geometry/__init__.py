@@ -1,0 +1,1 @@
+"""Rotations, cameras, alignment and filters: pure functions on tensors."""

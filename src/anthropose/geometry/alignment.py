@@ -1,0 +1,25 @@
+"""Rigid and similarity alignment of point sets."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def procrustes(source: Float[Tensor, "*b j 3"], target: Float[Tensor, "*b j 3"]) -> Float[Tensor, "*b j 3"]:
+    """`source` moved onto `target` by the best similarity: rotation without reflection, uniform scale, translation."""
+    source_mean, target_mean = source.mean(-2, keepdim=True), target.mean(-2, keepdim=True)
+    a, b = source - source_mean, target - target_mean
+    u, s, vh = torch.linalg.svd(a.transpose(-1, -2) @ b)
+    sign = torch.ones_like(s)
+    sign[..., -1] = torch.sign(torch.linalg.det(u @ vh))
+    rotation = (vh.transpose(-1, -2) * sign[..., None, :]) @ u.transpose(-1, -2)
+    scale = (s * sign).sum(-1) / a.square().sum((-1, -2)).clamp_min(1e-12)
+    return scale[..., None, None] * (a @ rotation.transpose(-1, -2)) + target_mean
+
+
+def rotation_between(source: Float[Tensor, "*b j 3"], target: Float[Tensor, "*b j 3"]) -> Float[Tensor, "*b 3 3"]:
+    """The rotation R for which R @ source is closest to `target` (Kabsch); both are taken as they are, not centred."""
+    u, s, vh = torch.linalg.svd(source.transpose(-1, -2) @ target)
+    sign = torch.ones_like(s)
+    sign[..., -1] = torch.sign(torch.linalg.det(u @ vh))
+    return (vh.transpose(-1, -2) * sign[..., None, :]) @ u.transpose(-1, -2)

@@ -1,0 +1,1 @@
+"""Methods: each turns a clip of one person into a motion, one file each."""

@@ -1,0 +1,3 @@
+"""Parity checks of Temporal SMPLify (temporal_smplify spec)."""
+
+KINDS = {}

@@ -1,0 +1,3 @@
+"""Parity checks of what the systems share (vibe_base spec)."""
+
+KINDS = {}
