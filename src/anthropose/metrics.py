@@ -17,6 +17,6 @@ def pa_mpjpe(predicted: Float[Tensor, "*n j 3"], target: Float[Tensor, "*n j 3"]
 
 
 def acceleration_error(predicted: Float[Tensor, "n j 3"], target: Float[Tensor, "n j 3"]) -> Float[Tensor, "m"]:
-    """Distance of second differences over consecutive frames, mean over joints; m = n - 2 values, unit per frame squared."""
+    """Distance of second differences over consecutive frames, mean over joints: n - 2 values, per frame squared."""
     difference = predicted.diff(n=2, dim=0) - target.diff(n=2, dim=0)
     return difference.norm(dim=-1).mean(dim=-1)

@@ -50,7 +50,7 @@ class Track:
     skeleton: Skeleton | None = None
     """The names of the keypoints."""
     world: Float[Tensor, "n k 3"] | None = None
-    """The detector's own 3D guess of the same keypoints, where it makes one: metres, camera axes, origin between the hips."""
+    """The detector's own 3D guess of the keypoints, if any: metres, camera axes, origin between the hips."""
 
     def __post_init__(self) -> None:
         if (self.keypoints is None) != (self.skeleton is None):
@@ -157,7 +157,7 @@ class Motion:
         try:
             return _motion_from(arrays)
         except (KeyError, ValueError, TypeError, IndexError) as error:
-            raise UserError(f"{path}: not a whole motion file ({error}); make it again with `anthropose run`") from error
+            raise UserError(f"{path}: not a whole motion file ({error}); make it again with anthropose run") from error
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -189,11 +189,16 @@ def _motion_from(arrays: dict[str, np.ndarray]) -> Motion:
     def required(name: str) -> Tensor:
         return torch.from_numpy(arrays[name])
 
-    keypoint_skeleton = (
-        _skeleton_from(str(arrays["keypoint_skeleton"]), arrays["keypoint_names"], None) if "keypoints" in arrays else None
-    )
+    keypoint_skeleton = None
+    if "keypoints" in arrays:
+        keypoint_skeleton = _skeleton_from(str(arrays["keypoint_skeleton"]), arrays["keypoint_names"], None)
     track = Track(
-        int(arrays["person"]), required("frames"), required("boxes"), tensor("keypoints"), keypoint_skeleton, tensor("keypoints_world")
+        person=int(arrays["person"]),
+        frames=required("frames"),
+        boxes=required("boxes"),
+        keypoints=tensor("keypoints"),
+        skeleton=keypoint_skeleton,
+        world=tensor("keypoints_world"),
     )
     if "focal" not in arrays or len(arrays["focal"]) == 0:
         raise ValueError("it has no frames")

@@ -1,7 +1,7 @@
 """Named sets of joints, and conversion between them by name.
 
-Joint names say the anatomical part, in lower case with underscores and `left_` or `right_` in front. Where one set holds two
-readings of the same part (SPIN-49 has OpenPose's hip and LSP's hip), OpenPose's carries the prefix `op_`.
+Joint names say the anatomical part, in lower case with underscores and `left_` or `right_` in front. Where one set
+holds two readings of the same part (SPIN-49 has OpenPose's hip and LSP's hip), OpenPose's carries the prefix `op_`.
 """
 
 from dataclasses import dataclass
@@ -45,8 +45,10 @@ class Skeleton:
     @cached_property
     def mirror(self) -> tuple[int, ...]:
         """For each joint the index of its counterpart on the other side of the body."""
-        return tuple(self.joints.index(_mirrored(name)) if _mirrored(name) in self.joints else i
-                     for i, name in enumerate(self.joints))
+        return tuple(
+            self.joints.index(_mirrored(name)) if _mirrored(name) in self.joints else i
+            for i, name in enumerate(self.joints)
+        )
 
     @property
     def edges(self) -> tuple[tuple[int, int], ...]:
@@ -67,20 +69,22 @@ def _skeleton(name: str, joints: str, edges: str = "") -> Skeleton:
     return Skeleton(name, names, tuple(names.index(parent_of[n]) if n in parent_of else -1 for n in names))
 
 
-SMPL_24 = Skeleton(
+SMPL_24 = _skeleton(
     "smpl-24",
-    tuple(
-        "pelvis left_hip right_hip spine1 left_knee right_knee spine2 left_ankle right_ankle spine3 left_foot right_foot"
-        " neck left_collar right_collar head left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist"
-        " left_hand right_hand".split()
-    ),
-    (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21),
+    "pelvis left_hip right_hip spine1 left_knee right_knee spine2 left_ankle right_ankle spine3 left_foot right_foot"
+    " neck left_collar right_collar head left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist"
+    " left_hand right_hand",
+    "left_hip<pelvis right_hip<pelvis spine1<pelvis left_knee<left_hip right_knee<right_hip spine2<spine1"
+    " left_ankle<left_knee right_ankle<right_knee spine3<spine2 left_foot<left_ankle right_foot<right_ankle neck<spine3"
+    " left_collar<spine3 right_collar<spine3 head<neck left_shoulder<left_collar right_shoulder<right_collar"
+    " left_elbow<left_shoulder right_elbow<right_shoulder left_wrist<left_elbow right_wrist<right_elbow"
+    " left_hand<left_wrist right_hand<right_wrist",
 )
 
 PICKED_21 = (
-    "nose right_eye left_eye right_ear left_ear left_big_toe left_small_toe left_heel right_big_toe right_small_toe"
-    " right_heel left_thumb_tip left_index_tip left_middle_tip left_ring_tip left_pinky_tip right_thumb_tip"
-    " right_index_tip right_middle_tip right_ring_tip right_pinky_tip"
+    "nose right_eye left_eye right_ear left_ear left_big_toe left_small_toe left_heel right_big_toe"
+    " right_small_toe right_heel left_thumb_tip left_index_tip left_middle_tip left_ring_tip left_pinky_tip"
+    " right_thumb_tip right_index_tip right_middle_tip right_ring_tip right_pinky_tip"
 )
 """Joints that are single vertices of the body's surface (smplx, vertex_ids)."""
 
@@ -95,38 +99,40 @@ BODY_54 = Skeleton(
 """All joints that a SMPL body gives: 24 of the tree, 21 picked vertices, 9 regressed (vibe_base spec, section 2.2)."""
 
 _COCO_EDGES = (
-    "left_eye<nose right_eye<nose left_ear<left_eye right_ear<right_eye right_shoulder<left_shoulder left_elbow<left_shoulder"
-    " left_wrist<left_elbow right_elbow<right_shoulder right_wrist<right_elbow left_hip<left_shoulder right_hip<right_shoulder"
-    " left_knee<left_hip left_ankle<left_knee right_knee<right_hip right_ankle<right_knee"
+    "left_eye<nose right_eye<nose left_ear<left_eye right_ear<right_eye right_shoulder<left_shoulder"
+    " left_elbow<left_shoulder left_wrist<left_elbow right_elbow<right_shoulder right_wrist<right_elbow"
+    " left_hip<left_shoulder right_hip<right_shoulder left_knee<left_hip left_ankle<left_knee right_knee<right_hip"
+    " right_ankle<right_knee"
 )
 COCO_17 = _skeleton(
     "coco-17",
-    "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist"
-    " left_hip right_hip left_knee right_knee left_ankle right_ankle",
+    "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist"
+    " right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle",
     _COCO_EDGES,
 )
 HALPE_26 = _skeleton(
     "halpe-26",
-    "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist"
-    " left_hip right_hip left_knee right_knee left_ankle right_ankle head_top neck pelvis left_big_toe right_big_toe"
-    " left_small_toe right_small_toe left_heel right_heel",
-    "head_top<nose nose<neck left_eye<nose right_eye<nose left_ear<left_eye right_ear<right_eye left_shoulder<neck"
-    " right_shoulder<neck left_elbow<left_shoulder left_wrist<left_elbow right_elbow<right_shoulder right_wrist<right_elbow"
-    " neck<pelvis left_hip<pelvis right_hip<pelvis left_knee<left_hip left_ankle<left_knee right_knee<right_hip"
-    " right_ankle<right_knee left_big_toe<left_ankle right_big_toe<right_ankle left_small_toe<left_ankle"
-    " right_small_toe<right_ankle left_heel<left_ankle right_heel<right_ankle",
+    "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist"
+    " right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle head_top neck pelvis left_big_toe"
+    " right_big_toe left_small_toe right_small_toe left_heel right_heel",
+    "head_top<nose nose<neck left_eye<nose right_eye<nose left_ear<left_eye right_ear<right_eye"
+    " left_shoulder<neck right_shoulder<neck left_elbow<left_shoulder left_wrist<left_elbow"
+    " right_elbow<right_shoulder right_wrist<right_elbow neck<pelvis left_hip<pelvis right_hip<pelvis"
+    " left_knee<left_hip left_ankle<left_knee right_knee<right_hip right_ankle<right_knee left_big_toe<left_ankle"
+    " right_big_toe<right_ankle left_small_toe<left_ankle right_small_toe<right_ankle left_heel<left_ankle"
+    " right_heel<right_ankle",
 )
 """AlphaPose's Halpe body set."""
 
 MEDIAPIPE_33 = _skeleton(
     "mediapipe-33",
-    "nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer left_ear right_ear left_mouth"
-    " right_mouth left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_pinky right_pinky left_index"
-    " right_index left_thumb right_thumb left_hip right_hip left_knee right_knee left_ankle right_ankle left_heel right_heel"
-    " left_big_toe right_big_toe",
+    "nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer left_ear right_ear"
+    " left_mouth right_mouth left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_pinky"
+    " right_pinky left_index right_index left_thumb right_thumb left_hip right_hip left_knee right_knee left_ankle"
+    " right_ankle left_heel right_heel left_big_toe right_big_toe",
     _COCO_EDGES + " left_pinky<left_wrist left_index<left_wrist left_thumb<left_wrist right_pinky<right_wrist"
-    " right_index<right_wrist right_thumb<right_wrist left_heel<left_ankle left_big_toe<left_heel right_heel<right_ankle"
-    " right_big_toe<right_heel",
+    " right_index<right_wrist right_thumb<right_wrist left_heel<left_ankle left_big_toe<left_heel"
+    " right_heel<right_ankle right_big_toe<right_heel",
 )
 """BlazePose's landmarks; its `foot_index` is the big toe here."""
 
@@ -134,35 +140,38 @@ _OPENPOSE_EDGES = (
     "op_nose<op_neck op_right_shoulder<op_neck op_right_elbow<op_right_shoulder op_right_wrist<op_right_elbow"
     " op_left_shoulder<op_neck op_left_elbow<op_left_shoulder op_left_wrist<op_left_elbow op_neck<op_mid_hip"
     " op_right_hip<op_mid_hip op_right_knee<op_right_hip op_right_ankle<op_right_knee op_left_hip<op_mid_hip"
-    " op_left_knee<op_left_hip op_left_ankle<op_left_knee op_right_eye<op_nose op_left_eye<op_nose op_right_ear<op_right_eye"
-    " op_left_ear<op_left_eye op_left_big_toe<op_left_ankle op_left_small_toe<op_left_big_toe op_left_heel<op_left_ankle"
-    " op_right_big_toe<op_right_ankle op_right_small_toe<op_right_big_toe op_right_heel<op_right_ankle"
+    " op_left_knee<op_left_hip op_left_ankle<op_left_knee op_right_eye<op_nose op_left_eye<op_nose"
+    " op_right_ear<op_right_eye op_left_ear<op_left_eye op_left_big_toe<op_left_ankle"
+    " op_left_small_toe<op_left_big_toe op_left_heel<op_left_ankle op_right_big_toe<op_right_ankle"
+    " op_right_small_toe<op_right_big_toe op_right_heel<op_right_ankle"
 )
 _BODY_25 = (
-    "op_nose op_neck op_right_shoulder op_right_elbow op_right_wrist op_left_shoulder op_left_elbow op_left_wrist op_mid_hip"
-    " op_right_hip op_right_knee op_right_ankle op_left_hip op_left_knee op_left_ankle op_right_eye op_left_eye op_right_ear"
-    " op_left_ear op_left_big_toe op_left_small_toe op_left_heel op_right_big_toe op_right_small_toe op_right_heel"
+    "op_nose op_neck op_right_shoulder op_right_elbow op_right_wrist op_left_shoulder op_left_elbow op_left_wrist"
+    " op_mid_hip op_right_hip op_right_knee op_right_ankle op_left_hip op_left_knee op_left_ankle op_right_eye"
+    " op_left_eye op_right_ear op_left_ear op_left_big_toe op_left_small_toe op_left_heel op_right_big_toe"
+    " op_right_small_toe op_right_heel"
 )
 BODY_25 = _skeleton("body-25", _BODY_25, _OPENPOSE_EDGES)
 """OpenPose's BODY_25."""
 
 OPENPOSE_18 = _skeleton(
     "openpose-18",
-    "op_nose op_neck op_right_shoulder op_right_elbow op_right_wrist op_left_shoulder op_left_elbow op_left_wrist op_right_hip"
-    " op_right_knee op_right_ankle op_left_hip op_left_knee op_left_ankle op_right_eye op_left_eye op_right_ear op_left_ear",
+    "op_nose op_neck op_right_shoulder op_right_elbow op_right_wrist op_left_shoulder op_left_elbow op_left_wrist"
+    " op_right_hip op_right_knee op_right_ankle op_left_hip op_left_knee op_left_ankle op_right_eye op_left_eye"
+    " op_right_ear op_left_ear",
     " ".join(e for e in _OPENPOSE_EDGES.split() if "toe" not in e and "heel" not in e and "mid_hip" not in e)
     + " op_right_hip<op_neck op_left_hip<op_neck",
 )
 """OpenPose's COCO set."""
 
 _LSP_14 = (
-    "right_ankle right_knee right_hip left_hip left_knee left_ankle right_wrist right_elbow right_shoulder left_shoulder"
-    " left_elbow left_wrist neck head_top"
+    "right_ankle right_knee right_hip left_hip left_knee left_ankle right_wrist right_elbow right_shoulder"
+    " left_shoulder left_elbow left_wrist neck head_top"
 )
 _LSP_EDGES = (
     "right_ankle<right_knee right_knee<right_hip left_ankle<left_knee left_knee<left_hip right_wrist<right_elbow"
-    " right_elbow<right_shoulder left_wrist<left_elbow left_elbow<left_shoulder right_shoulder<neck left_shoulder<neck"
-    " head_top<neck right_hip<neck left_hip<neck"
+    " right_elbow<right_shoulder left_wrist<left_elbow left_elbow<left_shoulder right_shoulder<neck"
+    " left_shoulder<neck head_top<neck right_hip<neck left_hip<neck"
 )
 LSP_14 = _skeleton("lsp-14", _LSP_14, _LSP_EDGES)
 """The `common` set of the VIBE family, in LSP's order."""
@@ -180,27 +189,41 @@ SPIN_49_FROM_BODY_54 = (
 
 H36M_17 = _skeleton(
     "h36m-17",
-    "hip left_hip left_knee left_ankle right_hip right_knee right_ankle h36m_spine neck h36m_head head_top left_shoulder"
-    " left_elbow left_wrist right_shoulder right_elbow right_wrist",
-    "left_hip<hip left_knee<left_hip left_ankle<left_knee right_hip<hip right_knee<right_hip right_ankle<right_knee"
-    " h36m_spine<hip neck<h36m_spine h36m_head<neck head_top<h36m_head left_shoulder<neck left_elbow<left_shoulder"
-    " left_wrist<left_elbow right_shoulder<neck right_elbow<right_shoulder right_wrist<right_elbow",
+    "hip left_hip left_knee left_ankle right_hip right_knee right_ankle h36m_spine neck h36m_head head_top"
+    " left_shoulder left_elbow left_wrist right_shoulder right_elbow right_wrist",
+    "left_hip<hip left_knee<left_hip left_ankle<left_knee right_hip<hip right_knee<right_hip"
+    " right_ankle<right_knee h36m_spine<hip neck<h36m_spine h36m_head<neck head_top<h36m_head left_shoulder<neck"
+    " left_elbow<left_shoulder left_wrist<left_elbow right_shoulder<neck right_elbow<right_shoulder"
+    " right_wrist<right_elbow",
 )
 """Rows of `J_regressor_h36m`."""
 
 MPII3D_17 = _skeleton(
     "mpii3d-17",
-    "head_top neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip right_knee right_ankle"
-    " left_hip left_knee left_ankle hip h36m_spine h36m_head",
-    "head_top<h36m_head h36m_head<neck neck<h36m_spine h36m_spine<hip right_shoulder<neck right_elbow<right_shoulder"
-    " right_wrist<right_elbow left_shoulder<neck left_elbow<left_shoulder left_wrist<left_elbow right_hip<hip"
-    " right_knee<right_hip right_ankle<right_knee left_hip<hip left_knee<left_hip left_ankle<left_knee",
+    "head_top neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip"
+    " right_knee right_ankle left_hip left_knee left_ankle hip h36m_spine h36m_head",
+    "head_top<h36m_head h36m_head<neck neck<h36m_spine h36m_spine<hip right_shoulder<neck"
+    " right_elbow<right_shoulder right_wrist<right_elbow left_shoulder<neck left_elbow<left_shoulder"
+    " left_wrist<left_elbow right_hip<hip right_knee<right_hip right_ankle<right_knee left_hip<hip"
+    " left_knee<left_hip left_ankle<left_knee",
 )
 """The test set of MPI-INF-3DHP."""
 
 SKELETONS = {
     s.name: s
-    for s in (SMPL_24, BODY_54, COCO_17, HALPE_26, MEDIAPIPE_33, BODY_25, OPENPOSE_18, LSP_14, SPIN_49, H36M_17, MPII3D_17)
+    for s in (
+        SMPL_24,
+        BODY_54,
+        COCO_17,
+        HALPE_26,
+        MEDIAPIPE_33,
+        BODY_25,
+        OPENPOSE_18,
+        LSP_14,
+        SPIN_49,
+        H36M_17,
+        MPII3D_17,
+    )  # fmt: skip
 }
 """Every known set by name."""
 

@@ -3,7 +3,7 @@
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from anthropose.errors import UserError
@@ -32,10 +32,8 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 def remove_quietly(path: Path) -> None:
     """Removes `path` where it exists; a failure to do so must not hide the error that led here."""
-    try:
+    with suppress(OSError):
         path.unlink(missing_ok=True)
-    except OSError:
-        pass
 
 
 def explain(error: OSError, path: Path) -> str:

@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 
-from tests.parity import rule  # noqa: F401
 
 def assert_close(ours: np.ndarray | torch.Tensor, published: np.ndarray, name: str, tolerance: float = 1e-4) -> None:
     """max |ours - published| <= tolerance * (1 + max |published|), the agreement that the fixtures' README asks for."""

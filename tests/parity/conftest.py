@@ -6,7 +6,8 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--fixtures", type=Path, default=Path(__file__).parent / "fixtures", help="folder of parity fixtures")
+    own = Path(__file__).parent / "fixtures"
+    parser.addoption("--fixtures", type=Path, default=own, help="folder of parity fixtures")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

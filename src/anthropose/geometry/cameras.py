@@ -16,7 +16,7 @@ def project(
 
 
 def guess_focal(width: float, height: float) -> float:
-    """A focal length [px] for a camera of which only the image size is known: the diagonal, a view of 53 degrees across it."""
+    """A focal length [px] where only the image size is known: the diagonal, a view of 53 degrees across it."""
     return float((width**2 + height**2) ** 0.5)
 
 

@@ -1,4 +1,4 @@
-"""Rotations between their forms. Inside the library a rotation is a 3x3 matrix; other forms are converted at the border."""
+"""Rotations between their forms: 3x3 matrices inside the library, other forms converted at the border."""
 
 import roma
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 def rotvec_to_rotmat(rotvec: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3 3"]:
     """Matrices of rotation vectors [rad]; smooth at zero, where the gradient is finite.
 
-    The form is that of the smplx package (R = I + sin K + (1 - cos) K K), so that SMPL outputs agree to float precision.
+    The form is that of the smplx package, R = I + sin K + (1 - cos) K K, so that SMPL outputs agree with it.
     """
     angle = (rotvec + 1e-8).norm(dim=-1, keepdim=True)
     x, y, z = (rotvec / angle).unbind(-1)
@@ -55,7 +55,9 @@ def rotation_angle(a: Float[Tensor, "*b 3 3"], b: Float[Tensor, "*b 3 3"]) -> Fl
     return roma.rotmat_geodesic_distance(a, b)
 
 
-def slerp(a: Float[Tensor, "*b 3 3"], b: Float[Tensor, "*b 3 3"], share: Float[Tensor, "*b"]) -> Float[Tensor, "*b 3 3"]:
+def slerp(
+    a: Float[Tensor, "*b 3 3"], b: Float[Tensor, "*b 3 3"], share: Float[Tensor, "*b"]
+) -> Float[Tensor, "*b 3 3"]:
     """The rotation `share` of the way from `a` to `b` along the shortest arc."""
     step = roma.rotmat_to_rotvec(a.transpose(-1, -2) @ b)
     return a @ roma.rotvec_to_rotmat(step * share[..., None])

@@ -36,7 +36,7 @@ def find_method(name: str) -> type:
     target = METHODS.get(name, name)
     module, _, attribute = target.partition(":")
     if not attribute:
-        raise UserError(f"no method {name!r}; known are {', '.join(METHODS)}, or package.module:Class for one of your own")
+        raise UserError(f"no method {name!r}; known: {', '.join(METHODS)}, or package.module:Class for one of your own")
     try:
         return getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as error:
