@@ -6,15 +6,18 @@ from pathlib import Path
 import anthropose
 
 LAYERS = [
-    ["errors", "writing", "progress"],
+    ["errors", "progress", "settings"],
+    ["writing"],
+    ["workspace"],
     ["geometry"],
     ["skeleton"],
     ["motion"],
     ["body", "video"],
     ["nn", "people", "datasets", "losses", "metrics", "render", "export"],
     ["methods", "synthetic"],
-    ["reconstruct", "train", "evaluate", "viewer", "web"],
-    ["demo", "doctor"],
+    ["reconstruction", "train", "evaluate", "viewer", "web"],
+    ["outputs", "capture"],
+    ["demo", "doctor", "display"],
     ["cli", "__main__"],
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

@@ -223,7 +223,7 @@ SKELETONS = {
         SPIN_49,
         H36M_17,
         MPII3D_17,
-    )  # fmt: skip
+    )
 }
 """Every known set by name."""
 

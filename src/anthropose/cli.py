@@ -1,0 +1,186 @@
+"""The command line. Everything heavy is imported inside the commands, so that `--help` answers at once."""
+
+import os
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from tyro.conf import OmitArgPrefixes, Positional, arg
+
+from anthropose.errors import UserError
+from anthropose.settings import Outputs, Settings
+
+Out = Annotated[Path | None, arg(metavar="DIR")]
+
+
+def run(
+    source: Annotated[str, Positional, arg(metavar="SOURCE")],
+    /,
+    settings: OmitArgPrefixes[Settings] = Settings(),  # noqa: B008 - frozen
+    outputs: OmitArgPrefixes[Outputs] = Outputs(),  # noqa: B008 - frozen
+    out: Out = None,
+    restart: bool = False,
+) -> None:
+    """Find the people in a video, reconstruct them in 3D, and write pictures and files.
+
+    Writes out/NAME/: overlay.mp4, person-NN.npz, person-NN.bvh, scene.glb and report.html. Interrupt it at any time and
+    run the same command again: finished stages are kept.
+
+    Args:
+        source: A video file, a folder of images, or camera:0.
+        settings: What is reconstructed, and how.
+        outputs: Which files are written.
+        out: Folder for the results; out/NAME when not given.
+        restart: Forget the stages that an earlier run finished.
+    """
+    from anthropose.display import Display, print_summary
+    from anthropose.outputs import forget_stages
+    from anthropose.outputs import run as run_job
+
+    folder = out or Path("out") / _name_of(source)
+    if restart:
+        forget_stages(folder)
+    if source.startswith("camera:"):
+        from anthropose.capture import record_camera
+
+        with Display() as display:
+            source = str(record_camera(source, settings.seconds or 10.0, folder / "camera.mp4", display))
+        settings = replace(settings, seconds=None)
+    with Display() as display:
+        motions = run_job(source, folder, settings, outputs, display)
+    print_summary(motions, folder, display.seconds)
+
+
+def demo(out: Path = Path("out/demo"), seconds: float = 6.0, seed: int = 0) -> None:
+    """Make a clip whose truth is known, recover the people from it, and print how far off they are.
+
+    The clip goes through the same pipeline as any video.
+
+    Args:
+        out: Folder for the clip and the results.
+        seconds: Length of the clip.
+        seed: Another number gives another scene.
+    """
+    from anthropose.demo import demo as run_demo
+    from anthropose.display import Display
+
+    with Display() as display:
+        lines = run_demo(out, seconds, seed, display)
+    print("\n".join(lines))
+
+
+def render(
+    motions: Positional[tuple[Path, ...]],
+    /,
+    video: Path,
+    out: Path = Path("render.mp4"),
+    side_view: bool = False,
+    body: str = "",
+) -> None:
+    """Draw motions over the video that they were made from.
+
+    Args:
+        motions: Motion files (person-NN.npz), all of the same video.
+        video: The video.
+        out: The MP4 to write.
+        side_view: Add a panel that shows the people from the side.
+        body: Body model to draw; the one that each motion was made with when not given.
+    """
+    from functools import partial
+
+    from anthropose.body.files import load_body
+    from anthropose.display import Display
+    from anthropose.render.overlay import write_overlay
+    from anthropose.video import open_video
+
+    loaded = _load_motions(motions)
+    with Display() as display:
+        write_overlay(
+            open_video(video), loaded, load_body(body or loaded[0].body_model or "free"), out,
+            side_view=side_view, progress=partial(display, "overlay"),
+        )  # fmt: skip
+    print(out)
+
+
+def export(motions: Positional[tuple[Path, ...]], /, out: Path, body: str = "") -> None:
+    """Write motions in the format of another program, chosen by the ending of --out.
+
+    Args:
+        motions: Motion files (person-NN.npz).
+        out: A .glb, which holds all of them, or a .bvh, which holds one.
+        body: Body model; the one that each motion was made with when not given.
+    """
+    from anthropose.body.files import load_body
+    from anthropose.export import export as write
+
+    loaded = _load_motions(motions)
+    write(loaded, load_body(body or loaded[0].body_model or "free"), out)
+    print(out)
+
+
+def body(
+    action: Positional[Literal["list", "add"]] = "list", file: Positional[Path | None] = None, name: str = ""
+) -> None:
+    """List the body models at hand, or bring in a licensed SMPL file.
+
+    Args:
+        action: list or add.
+        file: For add: SMPL_NEUTRAL.pkl or another SMPL .pkl or .npz file.
+        name: For add: the name to know it by; the file's own when not given.
+    """
+    from anthropose.body.files import body_table, install_body
+
+    if action == "list":
+        print(body_table())
+    elif file is None:
+        raise UserError(
+            "anthropose body add FILE: say which file, such as SMPL_NEUTRAL.pkl from https://smpl.is.tue.mpg.de"
+        )
+    else:
+        print(install_body(file, name or None))
+
+
+def doctor() -> None:
+    """Tell what works on this machine, and what to do about what does not."""
+    from anthropose.doctor import examine
+
+    print(examine())
+
+
+COMMANDS = {"demo": demo, "run": run, "render": render, "export": export, "body": body, "doctor": doctor}
+
+
+def main() -> None:
+    """Runs the command line. Exit codes: 0 fine, 2 a user's mistake, 1 ours, 130 interrupted."""
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            COMMANDS, prog="anthropose", description="3D human pose and shape over time, from ordinary video."
+        )
+    except UserError as error:
+        print(f"anthropose: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt as interrupt:
+        line = str(interrupt) or "interrupted; what is finished is kept, run the same command again to go on"
+        print(f"anthropose: {line}", file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(130)  # Threads of the detector and of the decoder would hold an ordinary exit back for seconds.
+    except BrokenPipeError:
+        os._exit(0)
+
+
+def _name_of(source: str) -> str:
+    """The folder's name for a source: the file's without its ending, camera-0 for camera:0."""
+    if source.startswith("camera:"):
+        return source.replace(":", "-")
+    return re.sub(r"[^\w.\-]+", "_", Path(source.rstrip("/")).stem) or "video"
+
+
+def _load_motions(paths: tuple[Path, ...]) -> list:
+    from anthropose.motion import Motion
+
+    if not paths:
+        raise UserError("no motion file was given; `anthropose run VIDEO` writes them as out/NAME/person-NN.npz")
+    return [Motion.load(path) for path in paths]

@@ -1,0 +1,232 @@
+"""Video -> tracks -> clips -> motions, stage by stage, each kept where a folder is given."""
+
+import dataclasses
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import torch
+
+from anthropose.body.files import load_body
+from anthropose.body.model import BodyModel
+from anthropose.errors import UserError
+from anthropose.geometry.filters import gaussian, gaussian_rotations, one_euro, one_euro_rotations
+from anthropose.methods.base import find_method
+from anthropose.motion import BodyPose, Camera, Motion, Track
+from anthropose.people.clip import Clip
+from anthropose.people.detect import find_detector
+from anthropose.people.detections import Detections
+from anthropose.people.follow import follow
+from anthropose.people.readers import read_tracks
+from anthropose.people.sort import sort_tracks
+from anthropose.progress import StageProgress, silent
+from anthropose.settings import Settings
+from anthropose.skeleton import SMPL_24
+from anthropose.video import Video, open_video
+from anthropose.workspace import Workspace, key_of
+
+PART_FRAMES = 240
+"""Detections are kept in parts of this many frames, so that an interrupted run goes on where it stopped."""
+
+
+def reconstruct(
+    source: str | Path,
+    settings: Settings | None = None,
+    *,
+    out: Path | None = None,
+    progress: StageProgress = silent,
+    **options: object,
+) -> list[Motion]:
+    """The motion of every person in a video.
+
+    Args:
+        source: a video file, a folder of images, or `camera:N`.
+        settings: what to do; single fields can be given by name instead, as `method="smplify"`.
+        out: a folder where finished stages are kept and found again; nothing is written without it.
+        progress: called with the stage's name and the share of it that is done.
+
+    Raises:
+        UserError: the source cannot be read, holds no person, or a setting does not fit.
+    """
+    settings = dataclasses.replace(settings or Settings(), **options)  # type: ignore[arg-type]
+    video = open_video(source, settings.fps)
+    workspace = Workspace(out)
+    tracks, key = find_people(video, settings, workspace, progress)
+    return find_motions(video, tracks, key, settings, workspace, progress)
+
+
+def find_people(
+    video: Video, settings: Settings, workspace: Workspace, progress: StageProgress
+) -> tuple[list[Track], str]:
+    """The tracks of everyone in the video, and the key that they depend on.
+
+    Raises:
+        UserError: nobody was found, or none of the persons asked for.
+    """
+    stop = frames_to_use(video, settings)
+    if settings.tracks is not None:
+        tracks = read_tracks(settings.tracks, video.size)
+        key = key_of("tracks", fingerprint(settings.tracks), fingerprint(video.source), stop)
+    else:
+        key = key_of("detections", fingerprint(video.source), settings.detector, stop)
+        detections = _detect(video, stop, settings, workspace, key, progress)
+        tracks = _follow(detections, video, settings)
+        key = key_of("follow", key, settings.tracker)
+    if not tracks:
+        raise UserError(
+            f"{video.source}: nobody was found in {stop} frames; people should be at least about 60 pixels tall, "
+            "and detections from another program can be given with --tracks"
+        )
+    tracks = [t for t in (_within(t, stop) for t in tracks) if len(t)]
+    if settings.persons:
+        known = ", ".join(str(t.person) for t in tracks)
+        tracks = [t for t in tracks if t.person in settings.persons]
+        if not tracks:
+            raise UserError(f"{video.source}: none of the persons asked for is in it; it has {known}")
+    return tracks, key
+
+
+def find_motions(
+    video: Video,
+    tracks: list[Track],
+    key: str,
+    settings: Settings,
+    workspace: Workspace,
+    progress: StageProgress,
+) -> list[Motion]:
+    """The motion of each track, by the method and with the smoothing that the settings name."""
+    body = load_body(settings.body)
+    camera = camera_for(video, settings)
+    key = key_of("motion", key, settings.method, body.name, fingerprint(settings.body), camera.focal)
+    motions = []
+    for index, track in enumerate(tracks):
+        motion = workspace.kept(
+            f"stages/motion-{track.person:02d}.npz",
+            key,
+            Motion.load,
+            partial(_reconstruct_track, video, track, camera, body, settings, index, len(tracks), progress),
+            Motion.save,
+        )
+        motions.append(smoothed(motion, settings.smooth, body))
+    progress("reconstruct", 1.0)
+    return motions
+
+
+def frames_to_use(video: Video, settings: Settings) -> int:
+    """How many frames from the start the settings ask for."""
+    if settings.seconds is None:
+        return len(video)
+    return max(1, int((video.seconds - video.seconds[0] < settings.seconds).sum()))
+
+
+def camera_for(video: Video, settings: Settings) -> Camera:
+    """The video's camera: centred, with the focal length given or guessed."""
+    camera = Camera.guess(*video.size)
+    if settings.focal is None:
+        return camera
+    if not settings.focal > 0:
+        raise UserError(f"--focal {settings.focal}: a focal length in pixels is greater than 0")
+    return dataclasses.replace(camera, focal=settings.focal)
+
+
+def fingerprint(source: str | Path) -> list[object]:
+    """What tells one state of a file or folder from another: its place, size and time of change."""
+    path = Path(source)
+    if path.is_dir():
+        return [str(path.resolve()), *[fingerprint(p) for p in sorted(path.iterdir()) if p.is_file()]]
+    if path.is_file():
+        stat = path.stat()
+        return [str(path.resolve()), stat.st_size, stat.st_mtime_ns]
+    return [str(source)]
+
+
+def smoothed(motion: Motion, kind: str, body: BodyModel) -> Motion:
+    """The motion with its rotations and translation filtered over time."""
+    if kind == "none" or motion.body is None or len(motion) < 3:
+        return motion
+    seconds = motion.seconds
+    if kind == "one-euro":
+        rotations = one_euro_rotations(motion.body.rotations, seconds)
+        translation = one_euro(motion.translation, seconds)
+    else:
+        rotations = gaussian_rotations(motion.body.rotations, seconds, 0.06)
+        translation = gaussian(motion.translation, seconds, 0.06)
+    joints = body.points(SMPL_24)(motion.body.betas, rotations)
+    return dataclasses.replace(
+        motion,
+        body=BodyPose(rotations, motion.body.betas),
+        joints=joints - joints[:, :1],
+        translation=translation,
+    )
+
+
+def _detect(
+    video: Video, stop: int, settings: Settings, workspace: Workspace, key: str, progress: StageProgress
+) -> Detections:
+    """Detections in all frames, part by part; valid parts are loaded in place of being made."""
+    detector = None
+    frames: Iterator | None = None
+    parts: list[Detections] = []
+    progress("detect", 0.0)
+    try:
+        for first in range(0, stop, PART_FRAMES):
+            last = min(first + PART_FRAMES, stop)
+            name = f"stages/detections-{first:06d}.npz"
+
+            def make(first: int = first, last: int = last) -> Detections:
+                nonlocal detector, frames
+                detector = detector or find_detector(settings.detector)
+                frames = frames or video.frames(first, stop)
+                previous = parts[-1] if parts else None
+                found = []
+                images = islice(frames, last - first)
+                for n, one in enumerate(detector.detect(images, first, video.seconds[first:last], previous), 1):
+                    found.append(one)
+                    progress("detect", (first + n) / stop)
+                return Detections.concatenate(found)
+
+            if workspace.holds(name, key):
+                frames = None  # The decoder has not been kept in step with the parts that are skipped.
+            parts.append(workspace.kept(name, key, Detections.load, make, Detections.save))
+            progress("detect", last / stop)
+    finally:
+        if detector is not None:
+            detector.close()
+    return Detections.concatenate(parts)
+
+
+def _follow(detections: Detections, video: Video, settings: Settings) -> list[Track]:
+    if settings.tracker == "sort":
+        return sort_tracks(detections)
+    return follow(detections, video.fps, video.size)
+
+
+def _within(track: Track, stop: int) -> Track:
+    """The part of a track in the first `stop` frames."""
+    keep = track.frames < stop
+    if bool(keep.all()):
+        return track
+    return dataclasses.replace(
+        track,
+        frames=track.frames[keep],
+        boxes=track.boxes[keep],
+        keypoints=None if track.keypoints is None else track.keypoints[keep],
+        world=None if track.world is None else track.world[keep],
+    )
+
+
+def _reconstruct_track(
+    video: Video,
+    track: Track,
+    camera: Camera,
+    body: BodyModel,
+    settings: Settings,
+    index: int,
+    count: int,
+    progress: StageProgress,
+) -> Motion:
+    method = find_method(settings.method)(body)
+    seconds = torch.from_numpy(video.seconds)[track.frames]
+    clip = Clip(track, video.fps, seconds, camera, video)
+    return method.reconstruct(clip, lambda share: progress("reconstruct", (index + share) / count))
