@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.parity import smplify, vibe_base
+from tests.parity import smplify, sort, vibe_base
 
-KINDS = {**vibe_base.KINDS, **smplify.KINDS}
+KINDS = {**vibe_base.KINDS, **smplify.KINDS, **sort.KINDS}
 """Fixture kind -> function of (meta, arrays) that asserts agreement. A kind that is not here fails; none is skipped."""
 
 

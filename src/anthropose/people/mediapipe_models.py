@@ -1,0 +1,322 @@
+"""The two BlazePose networks inside mediapipe's wheel, each as a function of a small square image.
+
+The Tasks API runs them in one fixed order (find people in the whole frame, then land the keypoints). Its inner graphs are opened
+here one by one, so that the caller chooses where to look: a person who is small in the frame is found in a tile, and everyone is
+followed at full resolution. The wheel's models lack the normalisation metadata that these graphs ask for; it is written once into
+a bundle (`.task`) in the user's cache. A `.task` file of the user's own (pose_landmarker_heavy.task) works as well.
+"""
+
+import math
+import os
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import Float
+
+from anthropose.errors import UserError
+from anthropose.writing import whole_file
+
+DETECTOR_SIDE = 224
+LANDMARK_SIDE = 256
+ROI_MARGIN = 1.25
+"""BlazePose was trained on squares 1.25 times the circle around the body."""
+
+
+@dataclass(frozen=True)
+class Roi:
+    """A square of the image, turned so that the body in it stands upright."""
+
+    x: float
+    y: float
+    """Centre, in pixels of the image."""
+    side: float
+    """In pixels."""
+    turn: float
+    """Radians, clockwise as seen on the screen: 0 for a person whose head is up."""
+
+    def to_image(self) -> Float[np.ndarray, "2 3"]:
+        """The affine map from unit coordinates of the square (0..1) to pixels of the image."""
+        cos, sin = self.side * math.cos(self.turn), self.side * math.sin(self.turn)
+        return np.array([[cos, -sin, self.x - (cos - sin) / 2], [sin, cos, self.y - (sin + cos) / 2]])
+
+
+@dataclass(frozen=True)
+class Found:
+    """A person as the detector network gives it."""
+
+    roi: Roi
+    score: float
+    face: Float[np.ndarray, "4"]
+    """Box of the head as the network sees it: left, top, right, bottom."""
+
+
+@dataclass(frozen=True)
+class Landed:
+    """The keypoints that the landmark network finds in a square."""
+
+    presence: float
+    """That the square holds a person, 0 to 1."""
+    points: Float[np.ndarray, "33 3"]
+    """x, y in pixels of the image, and confidence."""
+    world: Float[np.ndarray, "33 3"]
+    """Metres, camera axes, origin between the hips."""
+    next_roi: Roi
+    """The square around the body as it was found."""
+
+
+class Pyramid:
+    """One frame at full, half, quarter, ... size, made when asked for: small squares are cut from small pictures without aliasing."""
+
+    def __init__(self, image: np.ndarray) -> None:
+        self.levels = [np.ascontiguousarray(image)]
+        self.height, self.width = image.shape[:2]
+
+    def cut(self, roi: Roi, side: int) -> np.ndarray:
+        """The square `roi` as an image of `side` x `side`, black outside the frame."""
+        level = max(0, int(math.log2(max(roi.side, 1.0) / side))) if roi.side > side else 0
+        while len(self.levels) <= level:
+            self.levels.append(cv2.resize(self.levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+        image = self.levels[level]
+        scale = np.array([image.shape[1] / self.width, image.shape[0] / self.height])
+        to_level = roi.to_image() * scale[:, None]
+        to_level[:, 2] += to_level[:, :2].sum(axis=1) * 0.5 / side - 0.5
+        to_level[:, :2] /= side
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        return cv2.warpAffine(image, to_level, (side, side), flags=flags, borderMode=cv2.BORDER_CONSTANT)
+
+
+class PoseModels:
+    """Both networks, ready to run. One instance belongs to one thread."""
+
+    def __init__(self, bundle: Path | None = None, least_score: float = 0.3) -> None:
+        with quiet_stderr():
+            from mediapipe.framework.formats import rect_pb2
+            from mediapipe.python import packet_creator
+
+            models = _read_bundle(bundle or wheel_bundle())
+            self._detector = _open_detector(models["pose_detector.tflite"], least_score)
+            self._landmarks = _open_landmarks(models["pose_landmarks_detector.tflite"])
+            whole = rect_pb2.NormalizedRect(x_center=0.5, y_center=0.5, width=1.0, height=1.0)
+            self._whole = packet_creator.create_proto(whole)
+            # The graphs' threads write their notes at the first call; a blank one keeps them off the user's terminal.
+            blank = Pyramid(np.zeros((LANDMARK_SIDE, LANDMARK_SIDE, 3), np.uint8))
+            everything = Roi(LANDMARK_SIDE / 2, LANDMARK_SIDE / 2, LANDMARK_SIDE, 0.0)
+            self.find(blank, everything)
+            self.land(blank, everything)
+
+    def find(self, image: Pyramid, square: Roi) -> list[Found]:
+        """People inside an upright square of the image, best first."""
+        from mediapipe.python import packet_getter
+
+        packets = self._run(self._detector, image.cut(square, DETECTOR_SIDE))
+        if packets["detections"].is_empty():
+            return []
+        return [_found(detection, square) for detection in packet_getter.get_proto_list(packets["detections"])]
+
+    def land(self, image: Pyramid, roi: Roi) -> Landed | None:
+        """The keypoints of the person whom `roi` is around; None where the network sees nobody at all."""
+        from mediapipe.python import packet_getter
+
+        packets = self._run(self._landmarks, image.cut(roi, LANDMARK_SIDE))
+        if packets["landmarks"].is_empty():
+            return None
+        points = packet_getter.get_proto(packets["landmarks"]).landmark
+        world = packet_getter.get_proto(packets["world"]).landmark
+        rect = packet_getter.get_proto(packets["next"])
+        matrix = roi.to_image()
+        unit = np.array([(p.x, p.y) for p in points])
+        confidence = np.array([p.visibility * p.presence for p in points])
+        x, y = matrix[:, :2] @ (rect.x_center, rect.y_center) + matrix[:, 2]
+        return Landed(
+            presence=packet_getter.get_float(packets["presence"]),
+            points=np.column_stack([unit @ matrix[:, :2].T + matrix[:, 2], confidence]),
+            world=_turned(np.array([(p.x, p.y, p.z) for p in world]), roi.turn),
+            next_roi=Roi(float(x), float(y), rect.width * roi.side, _wrapped(rect.rotation + roi.turn)),
+        )
+
+    def _run(self, runner: Any, square: np.ndarray) -> Any:
+        import mediapipe
+        from mediapipe.python import packet_creator
+
+        image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=square)
+        return runner.process({"image": packet_creator.create_image(image), "rect": self._whole})
+
+
+def _found(detection: Any, square: Roi) -> Found:
+    """One result of the detector graph, in pixels of the image.
+
+    The network gives the middle of the hips and a point on the circle around the whole body, upwards along the spine.
+    """
+    location = detection.location_data
+    corner = np.array([square.x - square.side / 2, square.y - square.side / 2])
+    hips, rim = (np.array([p.x, p.y]) * square.side + corner for p in location.relative_keypoints[:2])
+    dx, dy = rim - hips
+    box = location.relative_bounding_box
+    face = np.array([box.xmin, box.ymin, box.xmin + box.width, box.ymin + box.height]) * square.side + np.tile(
+        corner, 2
+    )
+    roi = Roi(float(hips[0]), float(hips[1]), 2 * ROI_MARGIN * math.hypot(dx, dy), _wrapped(math.atan2(dx, -dy)))
+    return Found(roi, float(detection.score[0]), face)
+
+
+def _wrapped(angle: float) -> float:
+    return (angle + math.pi) % (2 * math.pi) - math.pi
+
+
+def _turned(points: Float[np.ndarray, "n 3"], angle: float) -> Float[np.ndarray, "n 3"]:
+    """Points turned about the viewing axis, as the square was."""
+    cos, sin = math.cos(angle), math.sin(angle)
+    return points @ np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
+
+
+def _open_detector(model: bytes, least_score: float) -> Any:
+    from mediapipe.tasks.cc.vision.pose_detector.proto import pose_detector_graph_options_pb2
+
+    options = pose_detector_graph_options_pb2.PoseDetectorGraphOptions(
+        min_detection_confidence=least_score, num_poses=12
+    )
+    options.base_options.model_asset.file_content = model
+    return _open_graph("pose_detector.PoseDetectorGraph", ["DETECTIONS:detections"], options)
+
+
+def _open_landmarks(model: bytes) -> Any:
+    from mediapipe.tasks.cc.vision.pose_landmarker.proto import pose_landmarks_detector_graph_options_pb2
+
+    options = pose_landmarks_detector_graph_options_pb2.PoseLandmarksDetectorGraphOptions(min_detection_confidence=0.01)
+    options.base_options.model_asset.file_content = model
+    outputs = ["LANDMARKS:landmarks", "WORLD_LANDMARKS:world", "POSE_RECT_NEXT_FRAME:next", "PRESENCE_SCORE:presence"]
+    return _open_graph("pose_landmarker.SinglePoseLandmarksDetectorGraph", outputs, options)
+
+
+def _open_graph(name: str, outputs: list[str], options: Any) -> Any:
+    """A running graph of the Tasks API that takes an image and a rectangle."""
+    from mediapipe.framework import calculator_options_pb2, calculator_pb2
+    from mediapipe.python._framework_bindings import task_runner
+
+    wrapped = calculator_options_pb2.CalculatorOptions()
+    wrapped.Extensions[type(options).ext].CopyFrom(options)
+    inputs = ["IMAGE:image", "NORM_RECT:rect"]
+    graph = calculator_pb2.CalculatorGraphConfig
+    node = graph.Node(
+        calculator=f"mediapipe.tasks.vision.{name}", input_stream=inputs, output_stream=outputs, options=wrapped
+    )
+    return task_runner.TaskRunner.create(graph(node=[node], input_stream=inputs, output_stream=outputs))
+
+
+def wheel_bundle() -> Path:
+    """The bundle made from the models of the installed wheel, in the user's cache or else in the temporary folder.
+
+    Raises:
+        UserError: this mediapipe has no pose models inside.
+    """
+    import mediapipe
+
+    name = f"mediapipe-{mediapipe.__version__}-pose.task"
+    caches = [
+        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anthropose",
+        Path(tempfile.gettempdir()),
+    ]
+    for folder in caches:
+        if _is_bundle(folder / name):
+            return folder / name
+    content = _wheel_models(Path(mediapipe.__file__).parent / "modules", mediapipe.__version__)
+    for folder in caches:
+        try:
+            with whole_file(folder / name) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as bundle:
+                for entry, model in content.items():
+                    bundle.writestr(entry, model)
+            return folder / name
+        except UserError:
+            continue
+    raise UserError(
+        f"the pose models could be written neither to {caches[0]} nor to {caches[1]}; free some space there"
+    )
+
+
+BUNDLE_ENTRIES = ("pose_detector.tflite", "pose_landmarks_detector.tflite")
+
+
+def _is_bundle(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as bundle:
+            return set(BUNDLE_ENTRIES) <= set(bundle.namelist()) and bundle.testzip() is None
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def _read_bundle(path: Path) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(path) as bundle:
+            return {entry: bundle.read(entry) for entry in BUNDLE_ENTRIES}
+    except (OSError, zipfile.BadZipFile, KeyError) as error:
+        raise UserError(f"{path}: expected a pose landmarker bundle (.task) of mediapipe; {error}") from error
+
+
+def _wheel_models(modules: Path, version: str) -> dict[str, bytes]:
+    detector = modules / "pose_detection" / "pose_detection.tflite"
+    landmarks = modules / "pose_landmark" / "pose_landmark_full.tflite"
+    if not (detector.is_file() and landmarks.is_file()):
+        raise UserError(
+            f"mediapipe {version} has no pose models inside; install the one that has: pip install mediapipe==0.10.21"
+        )
+    return {
+        BUNDLE_ENTRIES[0]: _with_metadata(detector.read_bytes(), 127.5, 127.5, ("boxes", "scores")),
+        BUNDLE_ENTRIES[1]: _with_metadata(
+            landmarks.read_bytes(), 0.0, 255.0, ("landmarks", "presence", "segmentation", "heatmap", "world")
+        ),
+    }
+
+
+def _with_metadata(model: bytes, mean: float, std: float, outputs: tuple[str, ...]) -> bytes:
+    """The model with the note on how its input is normalised, `(value - mean) / std`, that the Tasks API asks for."""
+    import flatbuffers
+    from mediapipe.tasks.metadata import metadata_schema_py_generated as schema
+    from mediapipe.tasks.python.metadata.metadata import MetadataPopulator
+
+    image = schema.TensorMetadataT()
+    image.name = "image"
+    image.content = schema.ContentT()
+    image.content.contentPropertiesType = schema.ContentProperties.ImageProperties
+    image.content.contentProperties = schema.ImagePropertiesT()
+    image.content.contentProperties.colorSpace = schema.ColorSpaceType.RGB
+    unit = schema.ProcessUnitT()
+    unit.optionsType = schema.ProcessUnitOptions.NormalizationOptions
+    unit.options = schema.NormalizationOptionsT()
+    unit.options.mean, unit.options.std = [mean], [std]
+    image.processUnits = [unit]
+    graph = schema.SubGraphMetadataT()
+    graph.inputTensorMetadata, graph.outputTensorMetadata = [image], []
+    for name in outputs:
+        tensor = schema.TensorMetadataT()
+        tensor.name = name
+        graph.outputTensorMetadata.append(tensor)
+    metadata = schema.ModelMetadataT()
+    metadata.name, metadata.subgraphMetadata = "pose", [graph]
+    builder = flatbuffers.Builder(0)
+    builder.Finish(metadata.Pack(builder), MetadataPopulator.METADATA_FILE_IDENTIFIER)
+    populator = MetadataPopulator.with_model_buffer(model)
+    populator.load_metadata_buffer(bytes(builder.Output()))
+    populator.populate()
+    return bytes(populator.get_model_buffer())
+
+
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Sends what native code writes to the terminal to nowhere: it would run through the progress display."""
+    sys.stderr.flush()
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
