@@ -15,7 +15,7 @@ def project(
     return points[..., :2] / points[..., 2:] * focal[..., None, None] + center[..., None, :]
 
 
-def guess_focal(width: float, height: float) -> float:
+def guess_focal(width: float | int, height: float | int) -> float:
     """A focal length [px] where only the image size is known: the diagonal, a view of 53 degrees across it."""
     return float((width**2 + height**2) ** 0.5)
 
