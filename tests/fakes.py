@@ -1,6 +1,6 @@
 """A detector and a method that need no models, for tests of what is around them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -24,7 +24,11 @@ class OnePerson:
         return {}
 
     def detect(
-        self, frames: Iterator[np.ndarray], first_frame: int, seconds: np.ndarray, previous: Detections | None
+        self,
+        frames: Iterable[np.ndarray],
+        first: int = 0,
+        seconds: Sequence[float] | np.ndarray = (),
+        previous: Detections | None = None,
     ) -> Iterator[Detections]:
         for n, image in enumerate(frames):
             type(self).seen += 1
@@ -34,7 +38,7 @@ class OnePerson:
             keypoints[..., 1] = height * (0.1 + 0.8 * keypoints[..., 1])
             keypoints[..., 2] = 0.9
             yield Detections(
-                frames=torch.tensor([first_frame + n]),
+                frames=torch.tensor([first + n]),
                 boxes=torch.tensor([[0.4 * width, 0.1 * height, 0.6 * width, 0.9 * height]]),
                 scores=torch.tensor([0.9]),
                 keypoints=keypoints,
@@ -42,9 +46,6 @@ class OnePerson:
                 looks=torch.ones(1, 4) / 4,
                 skeleton=COCO_17,
             )
-
-    def close(self) -> None:
-        pass
 
 
 class Standing:

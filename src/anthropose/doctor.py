@@ -56,11 +56,7 @@ def _detector() -> str:
 
     from anthropose.people.detect import find_detector
 
-    detector = find_detector("mediapipe")
-    try:
-        list(detector.detect(iter([np.zeros((240, 320, 3), np.uint8)]), 0, np.zeros(1), None))
-    finally:
-        detector.close()
+    list(find_detector("mediapipe").detect([np.zeros((240, 320, 3), np.uint8)]))
     return f"mediapipe {version('mediapipe')}, models from its wheel"
 
 

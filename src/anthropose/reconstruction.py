@@ -6,6 +6,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from anthropose.body.files import load_body
@@ -15,8 +16,8 @@ from anthropose.geometry.filters import gaussian, gaussian_rotations, one_euro, 
 from anthropose.methods.base import find_method
 from anthropose.motion import BodyPose, Camera, Motion, Track
 from anthropose.people.clip import Clip
-from anthropose.people.detect import find_detector
-from anthropose.people.detections import Detections
+from anthropose.people.detect import Detector, find_detector
+from anthropose.people.detections import Detections, concatenate
 from anthropose.people.follow import follow
 from anthropose.people.readers import read_tracks
 from anthropose.people.sort import sort_tracks
@@ -165,35 +166,30 @@ def _detect(
     video: Video, stop: int, settings: Settings, workspace: Workspace, key: str, progress: StageProgress
 ) -> Detections:
     """Detections in all frames, part by part; valid parts are loaded in place of being made."""
-    detector = None
-    frames: Iterator | None = None
+    detector: Detector | None = None
+    images: Iterator[np.ndarray] | None = None
     parts: list[Detections] = []
+
+    def make(first: int, last: int) -> Detections:
+        nonlocal detector, images
+        detector = detector or find_detector(settings.detector)
+        images = images or video.frames(first, stop)
+        found = []
+        previous = parts[-1] if parts else None
+        for one in detector.detect(islice(images, last - first), first, video.seconds, previous):
+            found.append(one)
+            progress("detect", (first + len(found)) / stop)
+        return concatenate(found) if found else Detections.empty(detector.skeleton)
+
     progress("detect", 0.0)
-    try:
-        for first in range(0, stop, PART_FRAMES):
-            last = min(first + PART_FRAMES, stop)
-            name = f"stages/detections-{first:06d}.npz"
-
-            def make(first: int = first, last: int = last) -> Detections:
-                nonlocal detector, frames
-                detector = detector or find_detector(settings.detector)
-                frames = frames or video.frames(first, stop)
-                previous = parts[-1] if parts else None
-                found = []
-                images = islice(frames, last - first)
-                for n, one in enumerate(detector.detect(images, first, video.seconds[first:last], previous), 1):
-                    found.append(one)
-                    progress("detect", (first + n) / stop)
-                return Detections.concatenate(found)
-
-            if workspace.holds(name, key):
-                frames = None  # The decoder has not been kept in step with the parts that are skipped.
-            parts.append(workspace.kept(name, key, Detections.load, make, Detections.save))
-            progress("detect", last / stop)
-    finally:
-        if detector is not None:
-            detector.close()
-    return Detections.concatenate(parts)
+    for first in range(0, stop, PART_FRAMES):
+        last = min(first + PART_FRAMES, stop)
+        name = f"stages/detections-{first:06d}.npz"
+        if workspace.holds(name, key):
+            images = None  # The decoder stands elsewhere once a part has been skipped.
+        parts.append(workspace.kept(name, key, Detections.load, partial(make, first, last), Detections.save))
+        progress("detect", last / stop)
+    return concatenate([part for part in parts if len(part)] or parts[:1])
 
 
 def _follow(detections: Detections, video: Video, settings: Settings) -> list[Track]:
