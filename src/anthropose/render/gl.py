@@ -2,6 +2,7 @@
 
 import ctypes.util
 import sys
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ uniform vec3 light;
 in vec3 at; in vec3 outward; in vec3 paint;
 out vec4 pixel;
 void main() {{
-    vec3 normal = normalize(outward);
+    vec3 normal = normalize(gl_FrontFacing ? outward : -outward);
     float key = 0.5 + 0.5 * dot(normal, light);
     float rim = 1.0 - max(dot(normal, normalize(-at)), 0.0);
     pixel = vec4(min(paint * ({AMBIENT} + {KEY} * key) + {RIM} * rim * rim * rim, 1.0), 1.0);
@@ -47,6 +48,7 @@ class GLRasteriser:
 
     def __init__(self, width: int, height: int, light: Direction) -> None:
         self._gl = make_context()
+        self.device = f"OpenGL on {self._gl.info['GL_RENDERER']}"
         self._topologies = Topologies()
         self._arrays: dict[int, _Arrays] = {}
         try:
@@ -66,10 +68,15 @@ class GLRasteriser:
 
     def draw(self, meshes: list[Mesh], view: View) -> UInt8[np.ndarray, "h w 4"]:
         """Colour times coverage, and coverage, of the rectangle's pixels."""
+        # Entered, since several renderers may take turns in one thread.
+        with self._gl as gl:
+            return self._draw(gl, meshes, view)
+
+    def _draw(self, gl: Any, meshes: list[Mesh], view: View) -> UInt8[np.ndarray, "h w 4"]:
         import moderngl
 
-        gl, here = self._gl, (0, 0, view.rectangle.width, view.rectangle.height)
-        gl.enable_only(moderngl.DEPTH_TEST | moderngl.CULL_FACE)
+        here = (0, 0, view.rectangle.width, view.rectangle.height)
+        gl.enable_only(moderngl.DEPTH_TEST)
         # The first row is drawn lowest, so that it is read first; for OpenGL that mirrors what it sees.
         gl.front_face = "cw"
         self._drawn.use()
@@ -78,7 +85,9 @@ class GLRasteriser:
         farthest = max(float(mesh.vertices[:, 2].max()) for mesh in meshes)
         self._program["projection"].write(_projection(view, 1.01 * farthest + 0.1).T.tobytes())
         for mesh in meshes:
-            self._draw_mesh(mesh)
+            topology = self._topologies.of(mesh)
+            (gl.enable if topology.solid else gl.disable)(moderngl.CULL_FACE)
+            self._arrays_of(topology, len(mesh.vertices)).draw(mesh, topology)
         if self._resolved is not self._drawn:
             self._resolved.scissor = here
             gl.copy_framebuffer(self._resolved, self._drawn)
@@ -86,20 +95,19 @@ class GLRasteriser:
         self._resolved.read_into(pixels, viewport=here, components=4)
         return pixels
 
-    def _draw_mesh(self, mesh: Mesh) -> None:
-        topology = self._topologies.of(mesh)
-        arrays = self._arrays.get(id(topology))
-        if arrays is None:
-            arrays = self._arrays[id(topology)] = _Arrays(self._gl, self._program, topology, len(mesh.vertices))
-        arrays.draw(mesh, topology)
+    def _arrays_of(self, topology: Topology, vertices: int) -> "_Arrays":
+        if id(topology) not in self._arrays:
+            self._arrays[id(topology)] = _Arrays(self._gl, self._program, topology, vertices)
+        return self._arrays[id(topology)]
 
     def close(self) -> None:
         """Gives back what the graphics library holds."""
-        for arrays in self._arrays.values():
-            arrays.close()
-        for framebuffer in {self._drawn, self._resolved}:
-            framebuffer.release()
-        self._program.release()
+        with self._gl:
+            for arrays in self._arrays.values():
+                arrays.close()
+            for framebuffer in {self._drawn, self._resolved}:
+                framebuffer.release()
+            self._program.release()
         self._gl.release()
 
 
@@ -127,7 +135,7 @@ class _Arrays:
 
 
 def _projection(view: View, far: float) -> np.ndarray:
-    """The matrix from camera axes to clip space, for which window coordinates count the rectangle's pixels from its top."""
+    """The matrix from camera axes to clip space; window coordinates then count the rectangle's pixels from its top."""
     left, top, width, height = view.rectangle
     x, y, f = view.center[0] - left, view.center[1] - top, view.focal
     return np.array(
@@ -158,13 +166,11 @@ def make_context() -> Any:
     raise NoOpenGL(str(reason))
 
 
-def _ways() -> list[dict[str, str]]:
-    """Settings for moderngl to be tried in turn. Library names are tried as files because `find_library` needs a compiler."""
+def _ways() -> list[dict[str, Any]]:
+    """Settings for moderngl, to be tried in turn; library files are named, as looking them up needs a compiler."""
     if not sys.platform.startswith("linux"):
         return [{}]
     egl = [ctypes.util.find_library("EGL"), "libEGL.so.1", "libEGL_mesa.so.0"]
     opengl = [ctypes.util.find_library("GL"), "libGL.so.1", "libOpenGL.so.0"]
-    ways = [
-        {"backend": "egl", "libegl": e, "libgl": g} for e in dict.fromkeys(egl) if e for g in dict.fromkeys(opengl) if g
-    ]
-    return [*ways, {}]
+    pairs = product(dict.fromkeys(filter(None, egl)), dict.fromkeys(filter(None, opengl)))
+    return [*({"backend": "egl", "libegl": e, "libgl": g} for e, g in pairs), {}]

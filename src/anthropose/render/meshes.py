@@ -1,14 +1,15 @@
 """Bodies drawn over a picture: `MeshRenderer`, with OpenGL where there is some and else in plain numpy.
 
-The picture is exactly that of `geometry.cameras.project`: a point of a surface lands on the pixel that holds its projection.
+The picture is exactly that of `geometry.cameras.project`: a point of a surface lands on the pixel of its projection.
 """
 
 import warnings
+from collections.abc import Sequence
 from types import TracebackType
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from anthropose.render.surface import NEAR, SOFT_LIGHT, Direction, Mesh, Rasteriser, Rectangle, View
 
@@ -39,7 +40,12 @@ class MeshRenderer:
         software: bool = False,
     ) -> None:
         self.width, self.height, self.opacity = width, height, opacity
-        self._rasteriser, self.uses_gl = _make_rasteriser(width, height, light, software)
+        self._rasteriser = _make_rasteriser(width, height, light, software)
+
+    @property
+    def device(self) -> str:
+        """What draws, in words."""
+        return self._rasteriser.device
 
     def __enter__(self) -> "MeshRenderer":
         return self
@@ -56,7 +62,7 @@ class MeshRenderer:
     def draw(
         self,
         background: UInt8[np.ndarray, "h w 3"] | None,
-        meshes: list[Mesh],
+        meshes: Sequence[tuple],
         focal: float,
         center: tuple[float, float],
     ) -> UInt8[np.ndarray, "h w 3"]:
@@ -64,7 +70,7 @@ class MeshRenderer:
 
         Args:
             background: RGB, or None for a plain light grey.
-            meshes: vertices in camera axes [m]; one that is not finite or lies wholly behind the camera is left out.
+            meshes: of type `Mesh`; one that is not finite or lies wholly behind the camera is left out.
             focal: focal length [px].
             center: principal point [px].
 
@@ -72,7 +78,8 @@ class MeshRenderer:
             ValueError: the background has another size than the renderer.
         """
         picture = self._picture(background)
-        drawable = [mesh for mesh in meshes if _is_drawable(mesh)]
+        single = [Mesh(np.asarray(vertices, np.float32), faces, colour) for vertices, faces, colour in meshes]
+        drawable = [mesh for mesh in single if _is_drawable(mesh)]
         rectangle = _rectangle(drawable, focal, center, self.width, self.height)
         if rectangle is not None:
             drawn = self._rasteriser.draw(drawable, View(focal, center, rectangle))
@@ -88,17 +95,16 @@ class MeshRenderer:
         return background.copy()
 
 
-def _make_rasteriser(width: int, height: int, light: Direction, software: bool) -> tuple[Rasteriser, bool]:
-    """A rasteriser, and whether it uses OpenGL."""
+def _make_rasteriser(width: int, height: int, light: Direction, software: bool) -> Rasteriser:
     from anthropose.render.gl import GLRasteriser, NoOpenGL
     from anthropose.render.software import SoftwareRasteriser
 
     if not software:
         try:
-            return GLRasteriser(width, height, light), True
+            return GLRasteriser(width, height, light)
         except NoOpenGL as error:
             warnings.warn(f"no OpenGL ({error}), so pictures are drawn in numpy, about 30 times slower", stacklevel=3)
-    return SoftwareRasteriser(light), False
+    return SoftwareRasteriser(light)
 
 
 def _is_drawable(mesh: Mesh) -> bool:

@@ -12,9 +12,14 @@ SAMPLES = 2
 CANDIDATES = 4_000_000
 """Pairs of a triangle and a sample looked at in one go; bounds the memory."""
 
+FACING_AWAY = np.repeat(np.array([1, -1, 1], np.float32), 3)
+"""What turns the normal among a corner's position, normal and colour."""
+
 
 class SoftwareRasteriser:
     """A z-buffer: every sample of the picture keeps the nearest triangle that covers it, then those are lit."""
+
+    device = "numpy, without OpenGL"
 
     def __init__(self, light: Direction) -> None:
         self._light = unit(light)
@@ -36,12 +41,15 @@ class SoftwareRasteriser:
         return np.rint(small * 255).astype(np.uint8)
 
     def _corners(self, mesh: Mesh) -> Float[np.ndarray, "f 3 9"]:
-        """Position, normal and colour at the corners of the triangles that face the camera."""
+        """Position, normal and colour at the corners of the triangles that may be seen."""
         topology = self._topologies.of(mesh)
         colour = np.broadcast_to(np.asarray(mesh.colour, np.float32), mesh.vertices.shape)
         corners = np.concatenate([mesh.vertices, topology.normals(mesh.vertices), colour], axis=1)[topology.faces]
         a, b, c = (corners[:, i, :3] for i in range(3))
-        return corners[(np.cross(b - a, c - a) * a).sum(-1) < 0].astype(np.float32)
+        away = (np.cross(b - a, c - a) * a).sum(-1) >= 0
+        if topology.solid:
+            return corners[~away]
+        return np.where(away[:, None, None], corners * FACING_AWAY, corners)
 
     def _lit(self, surface: Float[np.ndarray, "s 9"]) -> Float[np.ndarray, "s 4"]:
         """The colour of points on the surface, as in the fragment shader of `gl.py`."""

@@ -14,11 +14,11 @@ SOFT_LIGHT: Direction = (-0.45, -0.75, -0.5)
 """Towards a light above, to the left of and behind the camera."""
 
 AMBIENT, KEY, RIM = 0.42, 0.62, 0.16
-"""Shares of even light, of the soft light, and of the pale seam along outlines that sets a body off from the picture."""
+"""Shares of even light, of the soft light, and of the pale seam that sets an outline off from the picture."""
 
 
 class Mesh(NamedTuple):
-    """A closed surface to draw."""
+    """A surface to draw; one that is open is seen from both sides."""
 
     vertices: Float[np.ndarray, "v 3"]
     """Positions [m] in camera axes."""
@@ -48,6 +48,9 @@ class View(NamedTuple):
 class Rasteriser(Protocol):
     """Draws meshes into a rectangle of the picture."""
 
+    device: str
+    """What draws, in words."""
+
     def draw(self, meshes: list[Mesh], view: View) -> UInt8[np.ndarray, "h w 4"]:
         """Colour times coverage, and coverage, of the rectangle's pixels."""
         ...
@@ -65,8 +68,10 @@ class Topology:
 
         self.source = faces
         """Kept so that its memory is not given to another array, by whose address we know it again."""
-        inward = _volume(vertices, faces) < 0
-        self.faces: Int32[np.ndarray, "f 3"] = np.ascontiguousarray(faces[:, ::-1] if inward else faces, np.int32)
+        filled = _filled(vertices, faces)
+        self.solid = abs(filled) > 0.01
+        """Whether the surface encloses something, so that the faces turned away from the camera need not be drawn."""
+        self.faces: Int32[np.ndarray, "f 3"] = np.ascontiguousarray(faces[:, ::-1] if filled < 0 else faces, np.int32)
         """Wound counter-clockwise as seen from outside, in axes that are right-handed."""
         self.corners = [np.ascontiguousarray(self.faces[:, i]) for i in range(3)]
         entries = (np.ones(3 * len(faces), np.float32), (self.faces.ravel(), np.repeat(np.arange(len(faces)), 3)))
@@ -99,10 +104,11 @@ class Topologies:
         return self._known[key]
 
 
-def _volume(vertices: np.ndarray, faces: np.ndarray) -> float:
-    """Six times the volume inside a closed surface; negative where its faces are wound inside out."""
+def _filled(vertices: np.ndarray, faces: np.ndarray) -> float:
+    """The share of the surface's bounding box that it encloses; negative where its faces are wound inside out."""
     a, b, c = (vertices[faces[:, i]] - vertices.mean(0) for i in range(3))
-    return float((np.cross(a, b) * c).sum())
+    volume = float((np.cross(a, b) * c).sum()) / 6
+    return volume / max(float(np.ptp(vertices, axis=0).prod()), 1e-9)
 
 
 def unit(direction: Direction) -> Float[np.ndarray, "3"]:
