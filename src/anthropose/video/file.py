@@ -1,6 +1,7 @@
 """A video file, decoded as it is read."""
 
 import logging
+import struct
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -16,12 +17,14 @@ from jaxtyping import UInt8
 
 from anthropose.errors import UserError
 from anthropose.video.base import Video, wanted
-from anthropose.video.decoding import FramePicture, decoded_frames
-from anthropose.video.timing import Clock, decode_clock, read_clock
+from anthropose.video.decoding import FramePicture, decoded_frames, time_step
+from anthropose.video.timing import INDEXED_FORMATS, Clock, decode_clock, read_clock
 
 log = logging.getLogger(__name__)
 
 DEFAULT_RATE = 30.0
+ROUGH_SEEK = 2
+"""[s] How far before a key frame to look for it in files without an index."""
 RATE_TOLERANCE = 2e-3
 """Share by which the mean of rounded time stamps may differ from the rate that the file names."""
 
@@ -84,10 +87,12 @@ class FileVideo(Video):
 def frames_from(container: InputContainer, stream: VideoStream, key: int) -> Iterator[VideoFrame] | None:
     """Frames from the key frame with time stamp `key` on; None where seeking misses it.
 
-    After a seek, frames shown before the key frame may lack what they refer to, and are dropped.
+    After a seek, frames shown before the key frame may lack what they refer to, and are dropped. Files without an
+    index, as transport streams, are searched roughly, so that the search aims a little earlier there.
     """
+    early = 0 if container.format.name in INDEXED_FORMATS else round(ROUGH_SEEK / time_step(stream))
     try:
-        container.seek(key, stream=stream)
+        container.seek(key - early, stream=stream)
     except av.FFmpegError:
         return None
     frames = decoded_frames(container, stream)
@@ -121,7 +126,8 @@ def open_file(path: Path, fps: float | None) -> FileVideo:
     with opened(path) as (container, stream):
         first = next(decoded_frames(container, stream), None)
         if first is None:
-            raise UserError(f"{path}: the video holds no frame that can be decoded")
+            why = "cut off before its first frame" if clock.missing else "not holding one frame that can be decoded"
+            raise UserError(f"{path}: the file is {why}; record it or fetch it again")
         picture = FramePicture.of(first, stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio)
     if clock.missing:
         there = len(clock.seconds)
@@ -171,24 +177,47 @@ def open_container(path: Path) -> InputContainer:
 def picture_stream(container: InputContainer, path: Path) -> VideoStream:
     """The first video stream that is not the cover picture of a piece of music."""
     for stream in container.streams.video:
-        if not stream.disposition & av.stream.Disposition.attached_pic:
-            if stream.codec_context is None:
-                raise UserError(f"{path}: the video's coding is unknown; convert it to H.264 first")
+        if not stream.disposition & av.stream.Disposition.attached_pic and stream.codec_context is not None:
             return stream
-    if container.streams.audio:
-        raise UserError(f"{path}: the file holds sound but no pictures")
-    raise UserError(f"{path}: the file holds no video")
+    if is_cut_before_index(path):
+        raise UserError(why_unreadable(path))
+    if container.streams.video:
+        raise UserError(f"{path}: no decoder here knows how the pictures are coded; convert the file to H.264")
+    what = "sound but no pictures" if container.streams.audio else "no pictures"
+    raise UserError(f"{path}: the file holds {what}; name a video")
 
 
 def why_unreadable(path: Path) -> str:
     """One line for a file that FFmpeg refuses."""
     try:
-        with path.open("rb") as file:
-            head = file.read(12)
+        if path.stat().st_size == 0:
+            return f"{path}: the file is empty"
+        if is_cut_before_index(path):
+            return f"{path}: the file is cut off, its index is missing; record it or fetch it again"
     except OSError as error:
         return f"{path}: cannot be read ({error.strerror})"
-    if not head:
-        return f"{path}: the file is empty"
-    if head[4:8] == b"ftyp":
-        return f"{path}: the file is cut off: its index is missing, as after an interrupted recording or download"
     return f"{path}: not a video that can be read; give an MP4, MOV, MKV, WebM, AVI or another video file"
+
+
+def is_cut_before_index(path: Path) -> bool:
+    """Whether this is an MP4 or MOV of which the index, the `moov` box, is missing or incomplete.
+
+    Such files are a row of boxes: four bytes of length, four of name, the content. A length of 1 stands for eight
+    bytes of length after the name, and 0 for the rest of the file.
+    """
+    end = path.stat().st_size
+    with path.open("rb") as file:
+        begin, first = 0, True
+        while begin + 8 <= end:
+            file.seek(begin)
+            length, name = struct.unpack(">I4s", file.read(8))
+            if first and name not in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+                return False
+            if length == 1:
+                length = int.from_bytes(file.read(8), "big")
+            if name == b"moov":
+                return begin + length > end
+            if length < 8:
+                return length == 0
+            begin, first = begin + length, False
+    return not first

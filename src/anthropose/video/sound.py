@@ -27,7 +27,7 @@ class Sound:
 
     def __init__(self, source: InputContainer, stream: AudioStream, origin: float, target: OutputContainer) -> None:
         self.source, self.stream, self.origin, self.target = source, stream, origin, target
-        self.copied = stream.codec_context.name in COPIED
+        self.copied = stream.codec_context.codec.canonical_name in COPIED
         if self.copied:
             self.output = target.add_stream_from_template(stream)
         else:

@@ -43,6 +43,10 @@ class Clock:
 
 def read_clock(container: InputContainer, stream: VideoStream) -> Clock | None:
     """The clock from the packets alone, without decoding; None where that might not be what decoding gives."""
+    if container.format.name not in INDEXED_FORMATS:
+        return None
+    if stream.codec_context.codec.canonical_name not in ONE_FRAME_PER_PACKET:
+        return None
     packets: list[int] = []
     keys: list[int] = []
     start: int | None = None
@@ -61,9 +65,7 @@ def read_clock(container: InputContainer, stream: VideoStream) -> Clock | None:
                 keys.append(packet.pts)
     except (av.FFmpegError, OSError):
         return None
-    trusted = container.format.name in INDEXED_FORMATS and stream.codec_context.name in ONE_FRAME_PER_PACKET
-    complete = stream.frames in (0, len(packets))
-    if not (trusted and complete and packets and len(set(packets)) == len(packets)):
+    if not packets or len(set(packets)) < len(packets) or frames_past_end(container, stream):
         return None
     stamps = np.array(sorted(packets), dtype=np.int64)
     seconds = (stamps - stamps[0]) * float(time_step(stream))
@@ -82,22 +84,27 @@ def decode_clock(container: InputContainer, stream: VideoStream) -> Clock:
     given = [stamp for stamp in stamps if stamp is not None]
     increasing = len(given) == len(stamps) and all(a < b for a, b in pairwise(given))
     known = np.array(given, dtype=np.int64) if increasing else None
-    missing = max(0, promised_frames(container, stream) - len(stamps))
-    return Clock(seconds, known, np.array(sorted(keys), dtype=np.int64), missing)
+    return Clock(seconds, known, np.array(sorted(keys), dtype=np.int64), frames_past_end(container, stream))
 
 
-def promised_frames(container: InputContainer, stream: VideoStream) -> int:
-    """The frames that the index of an MP4 lists, 0 for other formats, whose counts are often wrong."""
-    return stream.frames if container.format.name.startswith("mov") else 0
+def frames_past_end(container: InputContainer, stream: VideoStream) -> int:
+    """How many frames an MP4's index places, wholly or in part, behind the end of the file."""
+    if not container.format.name.startswith("mov"):
+        return 0
+    return sum(entry.pos + entry.size > container.size for entry in stream.index_entries)
 
 
 def mended_seconds(
     stamps: Sequence[int | None], time_base: Fraction, rate: Fraction | None
 ) -> Float64[np.ndarray, "n"]:
-    """Increasing times from 0: a stamp that is missing, repeated or runs backwards is replaced between its neighbours.
+    """Increasing times from 0 for frames in the order shown.
 
-    Where there are no neighbours on one side, frames follow at the mean rate.
+    Stamps that are merely shuffled (AVI numbers frames in the order of coding) are sorted. Otherwise one that is
+    missing, repeated or runs backwards is replaced between its neighbours; where there are no neighbours on one side,
+    frames follow at the mean rate.
     """
+    if None not in stamps and len(set(stamps)) == len(stamps):
+        stamps = sorted(stamp for stamp in stamps if stamp is not None)
     step = float(1 / rate) if rate else 1 / 30
     index: list[int] = []
     time: list[float] = []
