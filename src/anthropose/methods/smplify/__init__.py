@@ -1,0 +1,10 @@
+"""SMPLify over time: a body fitted to the 2D keypoints of a whole track, without a learnt network.
+
+`SMPLify` is what `anthropose run` uses; `published` holds the procedure as published with VIBE, for comparison.
+"""
+
+from anthropose.methods.smplify.fit import SMPLify, SMPLifyConfig
+from anthropose.methods.smplify.published import PublishedConfig, refine
+from anthropose.methods.smplify.terms import Weights
+
+__all__ = ["PublishedConfig", "SMPLify", "SMPLifyConfig", "Weights", "refine"]

@@ -1,0 +1,83 @@
+"""Where on the body a detector's keypoints lie, by name, and how far each is trusted."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from anthropose.body.model import BodyModel, PointModel
+from anthropose.skeleton import SMPL_24, Skeleton
+
+OWNERS = {
+    "hip": "pelvis", "knee": "hip", "ankle": "knee", "heel": "ankle", "toe": "ankle", "shoulder": "collar", "elbow": "shoulder",
+    "wrist": "elbow", "pinky": "wrist", "index": "wrist", "thumb": "wrist", "nose": "head", "eye": "head", "ear": "head",
+}  # fmt: skip
+"""Part of a keypoint's name -> the joint in whose axes the keypoint stays put."""
+
+TRUST = {"eye": 0.5, "ear": 0.5, "nose": 0.7, "hip": 0.8, "pinky": 0.4, "index": 0.4, "thumb": 0.0, "heel": 0.6, "toe": 0.6}
+"""Part of a keypoint's name -> how much its distance counts; 1 for the rest. Small parts are found less surely than large ones."""
+
+STAND_INS = {
+    "mediapipe-33": {
+        "left_pinky": "left_hand", "left_index": "left_hand", "right_pinky": "right_hand", "right_index": "right_hand",
+    }
+}  # fmt: skip
+"""Skeleton -> keypoint -> the point of BODY_54 that it is measured from, where the names differ."""
+
+OFFSETS: dict[str, dict[str, tuple[float, float, float]]] = {}
+"""Skeleton -> keypoint without its side -> where it lies from the body's point [m], in the owner's axes, for the left side."""
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """A detector's keypoints on a body."""
+
+    points: PointModel
+    order: tuple[int, ...]
+    """For each keypoint the point that it is measured from."""
+    owners: tuple[int, ...]
+    """For each keypoint the joint in whose axes its offset stands."""
+    offsets: Float[Tensor, "k 3"]
+    """From that point [m]."""
+    valid: Bool[Tensor, "k"]
+    """Which keypoints the body has."""
+    trust: Float[Tensor, "k"]
+
+    def place(
+        self, betas: Float[Tensor, "n 10"], rotations: Float[Tensor, "n 24 3 3"], orientations: Float[Tensor, "n 24 3 3"]
+    ) -> Float[Tensor, "n k 3"]:
+        """The keypoints [m] of bodies whose joints have `orientations`, with the pelvis where the shape has it."""
+        offsets = (orientations[:, list(self.owners)] @ self.offsets[..., None])[..., 0]
+        return self.points(betas, rotations)[:, list(self.order)] + offsets
+
+
+def landmarks_of(body: BodyModel, skeleton: Skeleton) -> Landmarks:
+    """The keypoints of `skeleton` on `body`."""
+    stand_ins = STAND_INS.get(skeleton.name, {})
+    wanted = [stand_ins.get(name, name) for name in skeleton.joints]
+    names = tuple(dict.fromkeys(wanted))
+    points = body.points(Skeleton(f"{skeleton.name} on the body", names, (-1,) * len(names)) if stand_ins else skeleton)
+    order = tuple(names.index(name) for name in wanted)
+    return Landmarks(
+        points=points,
+        order=order,
+        owners=tuple(_owner(name) for name in skeleton.joints),
+        offsets=torch.tensor([_offset(name, OFFSETS.get(skeleton.name, {})) for name in skeleton.joints]),
+        valid=points.valid[list(order)],
+        trust=torch.tensor([next((t for part, t in TRUST.items() if part in name), 1.0) for name in skeleton.joints]),
+    )
+
+
+def _side(name: str) -> str:
+    return next((side for side in ("left_", "right_") if side in name), "")
+
+
+def _owner(name: str) -> int:
+    owner = next((owner for part, owner in OWNERS.items() if part in name), "pelvis")
+    return SMPL_24.index(owner if owner in SMPL_24.joints else _side(name) + owner)
+
+
+def _offset(name: str, offsets: dict[str, tuple[float, float, float]]) -> tuple[float, float, float]:
+    x, y, z = offsets.get(name.removeprefix("op_").removeprefix(_side(name)), (0.0, 0.0, 0.0))
+    return (-x if _side(name) == "right_" else x, y, z)
