@@ -4,9 +4,12 @@ A frame has four coloured quarters (red, green; blue, yellow) and across its mid
 white: the frame's number in binary, highest bit first.
 """
 
+import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -39,15 +42,12 @@ def read_corners(frame: np.ndarray) -> list[str]:
     names = {"red": RED, "green": GREEN, "blue": BLUE, "yellow": YELLOW}
     height, width = frame.shape[0] // 6, frame.shape[1] // 6
     corners = [frame[:height, :width], frame[:height, -width:], frame[-height:, :width], frame[-height:, -width:]]
-    return [
-        min(names, key=lambda name: np.abs(corner.mean(axis=(0, 1)) - names[name]).sum())  # noqa: B023
-        for corner in corners
-    ]
+    return [min(names, key=lambda name: np.abs(corner.mean(axis=(0, 1)) - names[name]).sum()) for corner in corners]
 
 
 def fields(width: int) -> list[tuple[int, int]]:
     edges = np.linspace(0, width, BITS + 1).round().astype(int).tolist()
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def write_clip(
@@ -61,12 +61,15 @@ def write_clip(
     stamps: Sequence[int] | None = None,
     time_base: Fraction | None = None,
     pixel_aspect: Fraction | None = None,
+    matrix: str = "ITU601",
+    matrix_tag: int | None = None,
     audio: str | None = None,
     container: str | None = None,
     container_options: dict[str, str] | None = None,
 ) -> Path:
     """Writes numbered frames with any codec and container that FFmpeg has; `audio` names the codec of a tone beside it.
 
+    Colours go through `matrix`; `matrix_tag`, FFmpeg's number for it, tells players so (1 is BT.709, 6 is BT.601).
     `stamps` are the frames' time stamps in units of `time_base`; without them the rate is constant.
     """
     time_base = time_base or 1 / Fraction(rate)
@@ -76,12 +79,14 @@ def write_clip(
         stream.codec_context.time_base = stream.time_base = time_base
         if pixel_aspect:
             stream.codec_context.sample_aspect_ratio = pixel_aspect
+        if matrix_tag is not None:
+            stream.codec_context.colorspace = matrix_tag
         sound = add_sound(output, audio) if audio else None
         if sound:
             write_tone(output, sound, seconds=float(count / Fraction(rate)))
         for number in range(count):
             frame = av.VideoFrame.from_ndarray(numbered_frame(number, size), format="rgb24")
-            frame = frame.reformat(format=pixel_format, dst_colorspace="ITU601")
+            frame = frame.reformat(format=pixel_format, dst_colorspace=matrix)
             frame.pts = number if stamps is None else stamps[number]
             frame.time_base = time_base
             output.mux(stream.encode(frame))
@@ -129,8 +134,8 @@ QUARTER_TURNS = {
 def set_display_matrix(path: Path, a: int, b: int, c: int, d: int) -> Path:
     """Writes a display matrix into the track header of an MP4 or MOV file, as phones do.
 
-    The bytes are patched, since older PyAV cannot set it and a second way of writing it checks the reading. The matrix
-    stands 40 bytes after the version field of a `tkhd` box of version 0: a, b, u, c, d, v, x, y, w in 16.16 fixed point.
+    The bytes are patched, since older PyAV cannot set it, and since another way of writing checks the reading. In a
+    `tkhd` box of version 0 the matrix stands 40 bytes after the name: a, b, u, c, d, v, x, y, w in 16.16 fixed point.
     """
     data = bytearray(path.read_bytes())
     matrix = data.index(b"tkhd") + 4 + 40
@@ -158,3 +163,16 @@ def cut_off(path: Path, share: float) -> Path:
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
     return path
+
+
+@contextmanager
+def without_rights() -> Iterator[None]:
+    """Takes root's power over all files away for the length of the block, where the tests run as root."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)

@@ -4,10 +4,12 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 
 import av
 import numpy as np
 from av.container import InputContainer
+from av.video.frame import VideoFrame
 from jaxtyping import UInt8
 
 from anthropose.errors import UserError
@@ -22,6 +24,7 @@ class CameraVideo(Video):
     """Frames as they come, until the camera stops or the caller does. It has no length and cannot be rewound."""
 
     container: InputContainer
+    decoded: Iterator[VideoFrame]
     picture: FramePicture
 
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
@@ -33,9 +36,7 @@ class CameraVideo(Video):
         if start != 0:
             raise ValueError(f"a camera starts now, at frame 0, not at frame {start}")
         begin = None
-        for index, frame in enumerate(decoded_frames(self.container, self.container.streams.video[0])):
-            if index == stop:
-                return
+        for frame in islice(self.decoded, stop):
             now = time.monotonic()
             begin = now if begin is None else begin
             yield now - begin, self.picture.rgb(frame)
@@ -63,13 +64,17 @@ def open_camera(source: str, fps: float | None) -> CameraVideo:
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError(f"{source}: the camera cannot be opened ({reason}); is it plugged in and free?") from error
     stream = container.streams.video[0]
-    first = next(decoded_frames(container, stream), None)
+    stream.thread_type = "SLICE"  # whole frames on several threads would come several frames late
+    decoded = decoded_frames(container, stream)
+    first = next(decoded, None)
     if first is None:
         container.close()
         raise UserError(f"{source}: the camera gives no frames; is another program using it?")
     picture = FramePicture.of(first)
     rate = fps or float(stream.average_rate or DEFAULT_RATE)
-    return CameraVideo(source, rate, picture.shown_size, np.zeros(0), False, container, picture)
+    return CameraVideo(
+        source, rate, picture.shown_size, np.zeros(0), False, container, chain([first], decoded), picture
+    )
 
 
 def device_of(name: str) -> tuple[str, str]:

@@ -31,7 +31,6 @@ def decoded_frames(container: InputContainer, stream: VideoStream) -> Iterator[V
     A packet of which the end is missing is not decoded at all: half a picture with grey below would look like a
     frame and mislead everything after.
     """
-    stream.thread_type = "AUTO"
     packets = container.demux(stream)
     while True:
         try:

@@ -149,7 +149,9 @@ def mean_rate(seconds: np.ndarray, named_rate: float) -> float:
 def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The file and its first stream of moving pictures."""
     with open_container(path) as container:
-        yield container, picture_stream(container, path)
+        stream = picture_stream(container, path)
+        stream.thread_type = "AUTO"
+        yield container, stream
 
 
 def open_container(path: Path) -> InputContainer:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,22 +66,24 @@ def image_size(path: Path) -> tuple[int, int]:
 def read_image(path: Path) -> UInt8[np.ndarray, "h w 3"]:
     """The image as RGB, upright as its EXIF tag says; 16-bit grey is reduced to 8 bits, transparency is dropped."""
     with opened(path) as image:
-        try:
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith(("I", "F")):
-                grey = np.clip(np.asarray(upright, dtype=np.float32) / 257, 0, 255).round().astype(np.uint8)
-                return np.repeat(grey[..., None], 3, axis=-1)
-            return np.array(upright.convert("RGB"))
-        except (OSError, SyntaxError, ValueError) as error:
-            raise UserError(f"{path}: the image is damaged ({error}); replace or remove it") from error
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode.startswith("I"):
+            grey = (np.asarray(upright, dtype=np.float32) / 257).round().clip(0, 255).astype(np.uint8)
+            return np.repeat(grey[..., None], 3, axis=-1)
+        return np.array(upright.convert("RGB"))
 
 
-def opened(path: Path) -> Image.Image:
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """The image, for a block in which any trouble with it becomes one line that names it."""
     try:
-        return Image.open(path)
+        with Image.open(path) as image:
+            yield image
     except PermissionError as error:
         raise UserError(f"{path}: no permission to read it; change its permissions or copy it") from error
     except FileNotFoundError as error:
         raise UserError(f"{path}: the image has gone away since the folder was opened") from error
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+    except UnidentifiedImageError as error:
         raise UserError(f"{path}: not an image that can be read; replace or remove it") from error
+    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+        raise UserError(f"{path}: the image is damaged ({error}); replace or remove it") from error

@@ -8,7 +8,7 @@ from anthropose.video.base import Video
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 
 
-def open_video(source: str | Path, fps: float | None = None) -> Video:
+def open_video(source: str | Path, fps: float | int | None = None) -> Video:
     """Opens a video file, a folder of images, one image, or a camera.
 
     Args:
@@ -21,6 +21,7 @@ def open_video(source: str | Path, fps: float | None = None) -> Video:
     """
     if fps is not None and not 0 < fps < 100_000:
         raise UserError(f"the frame rate must be a number above 0, got {fps}")
+    fps = None if fps is None else float(fps)
     name = str(source)
     if name.startswith("camera:"):
         from anthropose.video.camera import open_camera

@@ -106,14 +106,14 @@ def mended_seconds(
     if None not in stamps and len(set(stamps)) == len(stamps):
         stamps = sorted(stamp for stamp in stamps if stamp is not None)
     step = float(1 / rate) if rate else 1 / 30
-    index: list[int] = []
-    time: list[float] = []
+    good: list[tuple[int, int]] = []
     for position, stamp in enumerate(stamps):
-        if stamp is not None and (not time or stamp * float(time_base) > time[-1]):
-            index.append(position)
-            time.append(float(stamp * time_base))
-    if not time:
+        if stamp is not None and (not good or stamp > good[-1][1]):
+            good.append((position, stamp))
+    if not good:
         return np.arange(len(stamps)) * step
+    index, ticks = np.array(good, dtype=np.float64).T
+    time = ticks * float(time_base)
     positions = np.arange(len(stamps), dtype=np.float64)
     seconds = np.interp(positions, index, time)
     before, after = positions < index[0], positions > index[-1]

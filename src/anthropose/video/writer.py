@@ -46,7 +46,11 @@ class VideoWriter:
     """
 
     def __init__(
-        self, path: str | Path, size: tuple[int, int], fps: float | Fraction, audio_from: str | Path | None = None
+        self,
+        path: str | Path,
+        size: tuple[int, int],
+        fps: float | int | Fraction,
+        audio_from: str | Path | None = None,
     ) -> None:
         self.path, self.size = Path(path), size
         self.rate = Fraction(fps).limit_denominator(1001)
@@ -91,7 +95,7 @@ class VideoWriter:
         context.colorspace, context.color_range = BT601, LIMITED_RANGE
         return stream
 
-    def write(self, rgb: UInt8[np.ndarray, "h w 3"], seconds: float | None = None) -> None:
+    def write(self, rgb: UInt8[np.ndarray, "h w 3"], seconds: float | int | None = None) -> None:
         """Appends a frame, shown at `seconds` on the source's clock; evenly spaced where none is given."""
         if (rgb.shape[1], rgb.shape[0]) != self.size:
             raise ValueError(f"the frame has {rgb.shape[1]}x{rgb.shape[0]} pixels, the file {self.size}")
