@@ -150,7 +150,7 @@ def _draw_panel(axes: "Axes", panel: _Panel, motion: Motion) -> None:
         alone = _stands_alone(motion, values)
         axes.plot(times, _with_gaps(motion, values), label=name, **style)
         axes.plot(motion.seconds.numpy()[alone], values.numpy()[alone], ".", markersize=3, color=style["color"])
-        highest = max(highest, float(np.nanmax(values.numpy(), initial=0.0)))
+        highest = max(highest, float(values[values.isfinite()].numpy().max(initial=0.0)))
     axes.set_ylabel(panel.label)
     axes.yaxis.set_label_coords(-0.055, 0.5)
     axes.locator_params(axis="y", nbins=4)

@@ -91,7 +91,7 @@ def _summary(motions: list[Motion], end: float) -> str:
 
 
 def _clock(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 120 else f"{int(seconds // 60)} min {int(seconds % 60)} s"
+    return f"{seconds:.1f} s" if seconds < 120 else "{} min {} s".format(*divmod(round(seconds), 60))
 
 
 def _video(overlay: Path | None, page: Path) -> str:
