@@ -4,6 +4,7 @@ import os
 import sys
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -127,7 +128,7 @@ def test_times_increase_from_zero_as_the_frames_were_stamped(made: dict[str, Pat
         expected = np.arange(case.get("count", 12)) / float(rate)
         assert video.fps == pytest.approx(float(rate), rel=1e-9)
     assert video.seconds.dtype == np.float64
-    np.testing.assert_allclose(video.seconds, expected, atol=6e-4)  # WebM and Matroska round to milliseconds
+    np.testing.assert_allclose(video.seconds, expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", TRUSTED)
@@ -151,6 +152,12 @@ def test_a_seek_that_misses_falls_back_to_the_beginning(made: dict[str, Path], m
     video = open_video(made["b_frames.mp4"])
     monkeypatch.setattr(video_file, "frames_from", lambda *_: None)
     assert clips.read_number(next(video.frames(47))) == 47
+
+
+def test_only_frames_whose_time_stamps_are_listed_are_numbered() -> None:
+    decoded = [SimpleNamespace(pts=pts) for pts in (0, 10, 15, None, 20, 99)]
+    numbered = list(video_file.recognised(iter(decoded), np.array([0, 10, 20, 30])))
+    assert [(number, frame.pts) for number, frame in numbered] == [(0, 0), (1, 10), (2, 20)]
 
 
 def test_repeated_time_stamps_are_spread_and_keep_their_frames(tmp_path: Path) -> None:
@@ -295,6 +302,15 @@ def test_mended_times_always_increase_from_zero(stamps: list[int | None]) -> Non
     assert len(seconds) == len(stamps)
     assert np.all(np.diff(seconds) > 0)
     assert not len(seconds) or seconds[0] == 0
+
+
+def test_rounding_is_undone_where_the_rate_is_constant_and_only_there() -> None:
+    even = np.arange(50) / 29.97
+    np.testing.assert_array_equal(video_file.unrounded(even.round(3), 29.97, 1e-3), even)
+    uneven = np.where(np.arange(50) < 25, even, even + 0.002).round(3)
+    np.testing.assert_array_equal(video_file.unrounded(uneven, 29.97, 1e-3), uneven)
+    skipped = np.array([0, 1, 2, 4]) / 30
+    np.testing.assert_array_equal(video_file.unrounded(skipped, 30.0, 1 / 30), skipped)
 
 
 def test_mending_leaves_good_stamps_alone_and_sorts_shuffled_ones() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from jaxtyping import UInt8
+from jaxtyping import Float64, UInt8
 
 from anthropose.errors import UserError
 from anthropose.video.base import Video, wanted
@@ -27,6 +27,8 @@ ROUGH_SEEK = 2
 """[s] How far before a key frame to look for it in files without an index."""
 RATE_TOLERANCE = 2e-3
 """Share by which the mean of rounded time stamps may differ from the rate that the file names."""
+ROUNDING_SHARE = 0.25
+"""Ticks longer than this share of a frame do not round times, they count frames."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +120,7 @@ def open_file(path: Path, fps: float | None) -> FileVideo:
     """
     with opened(path) as (container, stream):
         has_audio = bool(container.streams.audio)
-        named_rate = float(stream.average_rate or 0)
+        named_rate, tick = float(stream.average_rate or 0), float(time_step(stream))
         clock = read_clock(container, stream)
     if clock is None:
         with opened(path) as (container, stream):
@@ -133,7 +135,7 @@ def open_file(path: Path, fps: float | None) -> FileVideo:
         there = len(clock.seconds)
         log.warning("%s: the file is cut off; its first %d of %d frames are used", path, there, there + clock.missing)
     rate = fps or mean_rate(clock.seconds, named_rate)
-    seconds = np.arange(len(clock.seconds)) / fps if fps else clock.seconds
+    seconds = np.arange(len(clock.seconds)) / fps if fps else unrounded(clock.seconds, named_rate, tick)
     return FileVideo(str(path), rate, picture.shown_size, seconds, has_audio, path, clock, picture)
 
 
@@ -143,6 +145,17 @@ def mean_rate(seconds: np.ndarray, named_rate: float) -> float:
         return named_rate or DEFAULT_RATE
     measured = (len(seconds) - 1) / float(seconds[-1])
     return named_rate if abs(named_rate / measured - 1) < RATE_TOLERANCE else measured
+
+
+def unrounded(seconds: Float64[np.ndarray, "n"], rate: float, tick: float) -> Float64[np.ndarray, "n"]:
+    """The times of frames at a constant rate, where they differ from it by rounding to the file's `tick` only.
+
+    WebM and Matroska count milliseconds, which would make a video of 30 frames per second look uneven.
+    """
+    if rate <= 0 or tick * rate > ROUNDING_SHARE:
+        return seconds
+    even = np.arange(len(seconds)) / rate
+    return even if np.abs(even - seconds).max() <= tick else seconds
 
 
 @contextmanager
@@ -155,15 +168,13 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 
 def open_container(path: Path) -> InputContainer:
-    """Opens the file for reading.
-
-    FFmpeg may open local files only: a play list handed in as a video must not reach into the network.
+    """Opens the file for reading. FFmpeg lets a local file, as a play list, lead to local files only.
 
     Raises:
         UserError: the file is missing, may not be read, or is no video.
     """
     try:
-        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
+        container = av.open(f"file:{path}", metadata_errors="replace")
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
     except PermissionError as error:
