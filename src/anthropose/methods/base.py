@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from anthropose.errors import UserError
 from anthropose.motion import Motion
@@ -17,6 +17,7 @@ METHODS = {
 """Name -> module:class, imported when asked for. `my_package.mine:Mine` works in place of a name as well."""
 
 
+@runtime_checkable
 class Method(Protocol):
     """Turns a clip of one person into a motion."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -18,6 +18,7 @@ DETECTORS = {
 """Name -> module:class, imported when asked for. `my_package.mine:Mine` works in place of a name as well."""
 
 
+@runtime_checkable
 class Detector(Protocol):
     """Finds the people in each frame of a video."""
 
