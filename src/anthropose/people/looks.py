@@ -62,4 +62,4 @@ def _spread(bins: np.ndarray, position: np.ndarray, weight: np.ndarray, wraps: b
 
 def likeness(a: Float[np.ndarray, "*n c"], b: Float[np.ndarray, "*m c"]) -> Float[np.ndarray, "*k"]:
     """Bhattacharyya coefficient: 1 for equal histograms, 0 for no common colour."""
-    return np.sqrt(np.clip(a, 0, None) * np.clip(b, 0, None)).sum(axis=-1)
+    return np.asarray(np.sqrt(np.clip(a, 0, None) * np.clip(b, 0, None)).sum(axis=-1))
