@@ -11,7 +11,7 @@ def rotvec_to_rotmat(rotvec: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3 3"]:
 
     The form is that of the smplx package, R = I + sin K + (1 - cos) K K, so that SMPL outputs agree with it.
     """
-    angle = (rotvec + 1e-8).norm(dim=-1, keepdim=True)
+    angle = (rotvec + 1e-8).norm(dim=-1, keepdim=True).clamp_min(1e-12)  # a vector of -1e-8 would be divided by zero
     x, y, z = (rotvec / angle).unbind(-1)
     zero = torch.zeros_like(x)
     cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).unflatten(-1, (3, 3))

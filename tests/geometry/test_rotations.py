@@ -1,0 +1,102 @@
+"""Rotations where the general laws are hardest: at rest, at half turns, and in the order of stored numbers."""
+
+import math
+
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+
+from anthropose.geometry.rotations import (
+    quat_to_rotmat,
+    rot6d_to_rotmat,
+    rotation_angle,
+    rotmat_to_quat,
+    rotmat_to_rot6d,
+    rotmat_to_rotvec,
+    rotvec_to_rotmat,
+    slerp,
+)
+
+
+def test_forms_agree_with_scipy() -> None:
+    truth = Rotation.random(200, random_state=0)
+    matrices = torch.from_numpy(truth.as_matrix())
+    assert torch.allclose(rotvec_to_rotmat(torch.from_numpy(truth.as_rotvec())), matrices, atol=1e-7)
+    assert torch.allclose(quat_to_rotmat(torch.from_numpy(truth.as_quat())), matrices, atol=1e-12)
+    assert torch.allclose(rotmat_to_rotvec(matrices), torch.from_numpy(truth.as_rotvec()), atol=1e-7)
+    quaternions = torch.from_numpy(truth.as_quat())
+    assert torch.allclose((rotmat_to_quat(matrices) * quaternions).sum(-1).abs(), torch.ones(200).double())
+
+
+def test_a_quarter_turn_about_x_takes_y_to_z() -> None:
+    matrix = rotvec_to_rotmat(torch.tensor([math.pi / 2, 0.0, 0.0]))
+    assert torch.allclose(matrix @ torch.tensor([0.0, 1.0, 0.0]), torch.tensor([0.0, 0.0, 1.0]), atol=1e-6)
+
+
+def test_6d_is_row_major_over_the_first_two_columns() -> None:
+    matrix = torch.arange(9.0).reshape(3, 3)
+    assert rotmat_to_rot6d(matrix).tolist() == [0, 1, 3, 4, 6, 7]
+
+
+def test_6d_of_any_two_directions_keeps_the_first_and_turns_the_second_in_their_plane() -> None:
+    rot6d = torch.tensor([2.0, 1.0, 0.0, 3.0, 0.0, 0.0])  # columns (2, 0, 0) and (1, 3, 0)
+    assert torch.allclose(rot6d_to_rotmat(rot6d), torch.eye(3), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "vector",
+    [
+        torch.zeros(3),
+        torch.full((3,), -1e-8),  # where 1e-8 was added to it, this one's length became zero
+        torch.tensor([1e-8, 0.0, 0.0]),
+        torch.tensor([1e-4, -1e-4, 1e-4]),
+        torch.tensor([math.pi, 0.0, 0.0]),
+        torch.tensor([0.0, 2 * math.pi, 0.0]),
+    ],
+)
+def test_values_and_gradients_are_finite_where_formulas_divide(vector: torch.Tensor) -> None:
+    vector = vector.clone().requires_grad_()
+    matrix = rotvec_to_rotmat(vector)
+    (matrix * torch.arange(9.0).reshape(3, 3)).sum().backward()
+    assert matrix.isfinite().all()
+    assert vector.grad is not None
+    assert vector.grad.isfinite().all()
+
+
+def test_the_gradient_at_rest_is_the_cross_product_matrix() -> None:
+    jacobian = torch.autograd.functional.jacobian(rotvec_to_rotmat, torch.zeros(3, dtype=torch.float64))
+    for axis in range(3):
+        expected = torch.linalg.cross(torch.eye(3)[axis].expand(3, 3), torch.eye(3)).T.double()
+        assert torch.allclose(jacobian[..., axis], expected, atol=1e-6)
+
+
+def test_gradients_of_angle_and_vector_are_finite_where_two_rotations_are_the_same() -> None:
+    matrix = torch.eye(3, dtype=torch.float64).requires_grad_()
+    rotmat_to_rotvec(matrix).sum().backward()
+    assert matrix.grad is not None
+    assert matrix.grad.isfinite().all()
+    matrix.grad = None
+    rotation_angle(matrix, torch.eye(3, dtype=torch.float64)).backward()
+    assert matrix.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("axis", [(1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0), (0.6, -0.8, 0), (0.48, 0.6, 0.64)])
+@pytest.mark.parametrize("less", [0.0, 1e-3, 1e-5])
+def test_half_turns_come_back_as_half_turns(axis: tuple[float, float, float], less: float) -> None:
+    vector = (math.pi - less) * torch.tensor(axis, dtype=torch.float64)
+    back = rotmat_to_rotvec(rotvec_to_rotmat(vector))
+    assert min((back - vector).norm(), (back + vector).norm() if less == 0 else torch.inf) < 1e-6
+    assert back.norm() <= math.pi + 1e-9
+
+
+def test_slerp_takes_the_short_way_across_a_half_turn() -> None:
+    def about_y(degrees: float) -> torch.Tensor:
+        return rotvec_to_rotmat(torch.tensor([0.0, math.radians(degrees), 0.0], dtype=torch.float64))
+
+    between = slerp(about_y(170), about_y(-170), torch.tensor(0.25, dtype=torch.float64))
+    assert torch.allclose(between, about_y(175), atol=1e-6)
+
+
+def test_wrong_shapes_are_refused() -> None:
+    with pytest.raises(Exception, match="Type-check"):
+        rotvec_to_rotmat(torch.zeros(4))
