@@ -1,6 +1,7 @@
 """Finding and reading body files: the free one, those the user has brought in, and SMPL files anywhere.
 
-Licensed files are the user's own. `install_body` checks one and keeps a converted copy in the user's folder, never in the package.
+Licensed files are the user's own. `install_body` checks one and keeps a converted copy in the user's folder, never in
+the package.
 """
 
 import os
@@ -72,8 +73,8 @@ def install_body(path: str | Path, name: str | None = None) -> str:
     """Checks a SMPL file and keeps a copy of what is needed of it; returns the name to use it by.
 
     Args:
-        path: .pkl of SMPL 1.0.0 or 1.1.0, or .npz; J_regressor_extra.npy and J_regressor_h36m.npy beside it come along.
-        name: the file's own name in lower case where None.
+        path: .pkl of SMPL 1.0.0 or 1.1.0, or .npz; J_regressor_extra.npy and J_regressor_h36m.npy beside it come
+        along. name: the file's own name in lower case where None.
 
     Raises:
         UserError: the file is not a SMPL body, or the folder cannot be written.

@@ -1,7 +1,8 @@
 """Reading the published SMPL pickles without running what they say.
 
-A pickle is a program. This reader lets it build dictionaries, numpy arrays, and stand-ins for the scipy and chumpy objects that
-SMPL's files hold; whatever else it asks for is refused before it is called. Neither scipy nor chumpy is asked to unpickle.
+A pickle is a program. This reader lets it build dictionaries, numpy arrays, and stand-ins for the scipy and chumpy
+objects that SMPL's files hold; whatever else it asks for is refused before it is called. Neither scipy nor chumpy is
+asked to unpickle.
 """
 
 import pickle

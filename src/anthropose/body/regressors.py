@@ -5,9 +5,9 @@ from jaxtyping import Bool, Float
 
 from anthropose.skeleton import EXTRA_9, SMPL_24
 
-CANDIDATES = 160
+CANDIDATES = 400
 """Vertices near the point that may take part."""
-RIDGE = 2e-4
+RIDGE = 5e-4
 """Pulls [m] towards many small weights, so that no row hangs on a few vertices."""
 
 

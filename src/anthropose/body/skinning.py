@@ -60,8 +60,8 @@ def skin(
 ) -> Float[Tensor, "n v 3"]:
     """The blended, then skinned surface of `n` bodies.
 
-    Vertices are done in chunks. Within one, each coordinate is a plane of its own (vertices run fastest), so that every
-    step is either one matrix product or an elementwise pass over contiguous memory.
+    Vertices are done in chunks. Within one, each coordinate is a plane of its own (vertices run fastest), so that
+    every step is either one matrix product or an elementwise pass over contiguous memory.
     """
     n, v = len(coefficients), len(template)
     moves = transforms.permute(0, 2, 3, 1).flatten(0, 2)  # (n 12, j)

@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="the .npz to write")
     out = parser.parse_args().out
     try:
-        arrays = bake(adults())
+        arrays = bake(*adults())
         with whole_file(out) as part, part.open("wb") as file:
             np.savez_compressed(file, **arrays)
     except UserError as error:

@@ -1,19 +1,26 @@
 """The free body's file, from the crowd."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from anthropose.body.free.points import extra_points, h36m_points, picked_vertices
 from anthropose.body.free.posing import to_rest_pose
 from anthropose.body.free.shape import ShapeSpace, principal_shapes
 from anthropose.body.free.source import Crowd
+from anthropose.body.free.surface import simplified, without_cavities
 from anthropose.body.free.weights import smpl_weights, surface_operators
 from anthropose.body.regressors import fit_row
 from anthropose.skeleton import SMPL_24
 
 
-def bake(crowd: Crowd) -> dict[str, np.ndarray]:
-    """The arrays of a SMPL-format file, and ours: the extra regressors and the picked vertices."""
+def bake(crowd: Crowd, inner: Bool[np.ndarray, "f"]) -> dict[str, np.ndarray]:
+    """The arrays of a SMPL-format file, and ours: the extra regressors and the picked vertices.
+
+    Args:
+        crowd: the people to learn the shapes from.
+        inner: which faces are inside mouth and eyes.
+    """
+    crowd = simplified(without_cavities(crowd, inner))
     rest = to_rest_pose(crowd)
     mass, _ = surface_operators(rest.vertices.mean(axis=0), crowd.faces)
     shapes = principal_shapes(rest.vertices, mass.diagonal())

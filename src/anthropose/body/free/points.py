@@ -11,8 +11,9 @@ from anthropose.skeleton import EXTRA_9, H36M_17, PICKED_21, SMPL_24
 def extra_points(crowd: Crowd, rest: Rest) -> Float[np.ndarray, "n 9 3"]:
     """The joints of EXTRA_9, where people who label pictures and Human3.6M's skeleton put them.
 
-    LSP's and MPII's hips are clicked on the skin over the joint: further out and a little higher than the joint's centre. Their
-    neck is higher than SMPL's, MPII's thorax is between neck and shoulders. Human3.6M: see `h36m_points`.
+    LSP's and MPII's hips are clicked on the skin over the joint: further out and a little higher than the joint's
+    centre. Their neck is higher than SMPL's, MPII's thorax is between neck and shoulders. Human3.6M: see
+    `h36m_points`.
     """
     joint, bone = _joints(rest), _bones(crowd, rest)
     hips = {side: _mix(joint[f"{side}_hip"], bone("upperleg01" + ending), 0.6) for side, (ending, _) in SIDES.items()}
@@ -31,8 +32,9 @@ def extra_points(crowd: Crowd, rest: Rest) -> Float[np.ndarray, "n 9 3"]:
 def h36m_points(crowd: Crowd, rest: Rest) -> Float[np.ndarray, "n 17 3"]:
     """The joints of H36M_17 as Human3.6M's own skeleton has them.
 
-    In it the hips are 0.26 m apart for a man of 1.76 m and at the height of the root, which lies between them; the spine is 0.23 m
-    above the root; the neck lies at the height of the shoulders; `h36m_head` is at the mouth; `head_top` lies within the skull.
+    In it the hips are 0.26 m apart for a man of 1.76 m and at the height of the root, which lies between them; the
+    spine is 0.23 m above the root; the neck lies at the height of the shoulders; `h36m_head` is at the mouth;
+    `head_top` lies within the skull.
     """
     joint, bone = _joints(rest), _bones(crowd, rest)
     points = {}
@@ -56,7 +58,8 @@ def _head_top(rest: Rest) -> Float[np.ndarray, "n 3"]:
 
 
 def picked_vertices(crowd: Crowd, rest: Rest) -> Int[np.ndarray, "21"]:
-    """The vertices of PICKED_21: the tip of the nose, the front of the eyes, the middle of the ears, tips of toes and fingers."""
+    """The vertices of PICKED_21: the tip of the nose, the front of the eyes, the middle of the ears, tips of toes and
+    fingers."""
     mean = rest.vertices.mean(axis=0)
     joints = dict(zip(SMPL_24.joints, rest.joints.mean(axis=0), strict=True))
     found = {"nose": _furthest(mean, (mean[:, 1] > joints["head"][1]) & (np.abs(mean[:, 0]) < 0.01), [0, 0, 1])}
@@ -64,8 +67,9 @@ def picked_vertices(crowd: Crowd, rest: Rest) -> Int[np.ndarray, "21"]:
         eye = crowd.weights[:, crowd.bones.index("eye" + ending)] > 0.5
         found[f"{side}_eye"] = _furthest(mean, eye, [0, 0, 1])
         skull = (mean[:, 1] > joints["head"][1]) & (sign * mean[:, 0] > 0)
-        ear = skull & (sign * mean[:, 0] > 0.93 * np.abs(mean[skull, 0]).max())
-        found[f"{side}_ear"] = _nearest(mean, ear, mean[ear].mean(axis=0))
+        # The canal, a little before and inwards of the ear's middle.
+        ear = skull & (sign * mean[:, 0] > 0.9 * np.abs(mean[skull, 0]).max())
+        found[f"{side}_ear"] = _nearest(mean, skull, mean[ear].mean(axis=0) + np.array([-0.008 * sign, 0.0, 0.012]))
         foot = (mean[:, 1] < joints[f"{side}_ankle"][1]) & (sign * mean[:, 0] > 0)
         found[f"{side}_heel"] = _furthest(mean, foot, [0, -0.5, -1])
         found[f"{side}_big_toe"] = _furthest(mean, _follows(crowd, "toe1-2" + ending), [0, 0, 1])

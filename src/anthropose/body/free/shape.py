@@ -30,8 +30,9 @@ class ShapeSpace:
 def principal_shapes(vertices: Float[np.ndarray, "n v 3"], areas: Float[np.ndarray, "v"]) -> ShapeSpace:
     """Principal components of the crowd.
 
-    A vertex counts by the `areas` around it, or the fine meshes of face, hands and feet would decide. Signs: the first component
-    is taller for larger values, the others have more volume in the middle of the body (spread of x and z).
+    A vertex counts by the `areas` around it, or the fine meshes of face, hands and feet would decide. Signs: the
+    first component is taller for larger values, the others have more volume in the middle of the body (spread of x
+    and z).
     """
     mean = vertices.mean(axis=0)
     centred = (vertices - mean).reshape(len(vertices), -1)

