@@ -6,7 +6,7 @@ from pathlib import Path
 import anthropose
 
 LAYERS = [
-    ["errors", "progress", "settings"],
+    ["errors", "progress", "settings", "colours"],
     ["writing"],
     ["workspace"],
     ["geometry"],
@@ -18,7 +18,8 @@ LAYERS = [
     ["reconstruction", "train", "evaluate", "viewer", "web"],
     ["outputs", "capture"],
     ["demo", "doctor", "display"],
-    ["cli", "__main__"],
+    ["cli"],
+    ["__main__"],
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 ROOT = Path(anthropose.__file__).parent

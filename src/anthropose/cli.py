@@ -114,7 +114,7 @@ def export(motions: Positional[tuple[Path, ...]], /, out: Path, body: str = "") 
         body: Body model; the one that each motion was made with when not given.
     """
     from anthropose.body.files import load_body
-    from anthropose.export import export as write
+    from anthropose.export.formats import export as write
 
     loaded = _load_motions(motions)
     write(loaded, load_body(body or loaded[0].body_model or "free"), out)

@@ -15,7 +15,7 @@ from anthropose.export.gltf import write_glb
 from anthropose.export.report import write_report
 from anthropose.motion import Motion
 from anthropose.progress import StageProgress, silent
-from anthropose.reconstruction import find_motions, find_people
+from anthropose.reconstruction import find_motions, find_people, frames_to_use
 from anthropose.render.overlay import write_overlay
 from anthropose.settings import Outputs, Settings
 from anthropose.video import open_video
@@ -72,9 +72,16 @@ def run(
     for name, write in files.items():
         _write(workspace, name, keys[name], write)
     if outputs.overlay:
-        draw = partial(write_overlay, video, motions, body)
-        with_progress = partial(draw, side_view=outputs.side_view, progress=partial(watch, "overlay"))
-        _write(workspace, "overlay.mp4", keys["overlay.mp4"], with_progress)
+        draw = partial(
+            write_overlay,
+            video,
+            motions,
+            body,
+            side_view=outputs.side_view,
+            stop=frames_to_use(video, settings),
+            progress=partial(watch, "overlay"),
+        )
+        _write(workspace, "overlay.mp4", keys["overlay.mp4"], draw)
         watch("overlay", 1.0)
     if outputs.report:
         overlay = out / "overlay.mp4" if outputs.overlay else None
