@@ -8,7 +8,19 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from anthropose.render.surface import AMBIENT, KEY, NEAR, RIM, Direction, Mesh, Topologies, Topology, View, unit
+from anthropose.render.surface import (
+    AMBIENT,
+    KEY,
+    NEAR,
+    RIM,
+    Direction,
+    Mesh,
+    Rasteriser,
+    Topologies,
+    Topology,
+    View,
+    unit,
+)
 
 LARGEST_SMOOTHED = 2_500_000
 """Pictures with more pixels are drawn without smoothed outlines, whose samples would take hundreds of megabytes."""
@@ -39,7 +51,7 @@ class NoOpenGL(Exception):
     """No OpenGL context could be made on this machine; the text says why."""
 
 
-class GLRasteriser:
+class GLRasteriser(Rasteriser):
     """Draws into a framebuffer as large as the picture, of which only the wanted rectangle is touched and read.
 
     Raises:

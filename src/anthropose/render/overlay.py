@@ -103,7 +103,7 @@ def draw_people(
     for person, camera in seen:
         if person.mesh is None:
             draw_joints_seen_by(picture, person.joints, person.skeleton, camera.focal, camera.center)
-    for person, camera in seen:
+    for person, camera in sorted(seen, key=lambda pair: -float(pair[0].joints[0, 2])):
         _label(picture, person, camera)
     return picture
 

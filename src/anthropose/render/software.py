@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from anthropose.render.surface import AMBIENT, KEY, NEAR, RIM, Direction, Mesh, Topologies, View, unit
+from anthropose.render.surface import AMBIENT, KEY, NEAR, RIM, Direction, Mesh, Rasteriser, Topologies, View, unit
 
 SAMPLES = 2
 """Samples per pixel along each axis, which smooth the outlines."""
@@ -16,7 +16,7 @@ FACING_AWAY = np.repeat(np.array([1, -1, 1], np.float32), 3)
 """What turns the normal among a corner's position, normal and colour."""
 
 
-class SoftwareRasteriser:
+class SoftwareRasteriser(Rasteriser):
     """A z-buffer: every sample of the picture keeps the nearest triangle that covers it, then those are lit."""
 
     device = "numpy, without OpenGL"

@@ -46,9 +46,9 @@ def draw_joints_seen_by(
     center: tuple[float, float],
 ) -> None:
     """Draws joints in camera axes [m] through a pinhole; those behind the camera are left out."""
-    depth = points[:, 2:].clip(NEAR)
+    depth = np.nan_to_num(points[:, 2:], nan=NEAR).clip(NEAR)
     pixels = points[:, :2] / depth * focal + np.asarray(center, np.float32)
-    thickness = max(2, round(0.025 * focal / float(np.median(depth))))
+    thickness = round(np.clip(0.025 * focal / np.median(depth), 2, 12))
     draw_sticks(picture, pixels, (points[:, 2] > NEAR).astype(np.float32), skeleton, thickness, points[:, 2])
 
 
@@ -78,7 +78,14 @@ def draw_sticks(
         certainty = float(min(confidence[joint], confidence[parent]))
         _stick(picture, points[joint], points[parent], _colour(skeleton, joint, parent), thickness, certainty)
     for joint in range(len(skeleton)):
-        _stick(picture, points[joint], points[joint], _colour(skeleton, joint, joint), thickness + 2, confidence[joint])
+        _stick(
+            picture,
+            points[joint],
+            points[joint],
+            _colour(skeleton, joint, joint),
+            thickness + 2,
+            float(confidence[joint]),
+        )
 
 
 def _colour(skeleton: Skeleton, joint: int, parent: int) -> tuple[int, int, int]:

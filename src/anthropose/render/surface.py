@@ -1,6 +1,7 @@
 """What is drawn and how it is lit: shared by the rasterisers in `gl.py` and `software.py`."""
 
-from typing import NamedTuple, Protocol
+from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int32, UInt8
@@ -45,19 +46,19 @@ class View(NamedTuple):
     rectangle: Rectangle
 
 
-class Rasteriser(Protocol):
+class Rasteriser(ABC):
     """Draws meshes into a rectangle of the picture."""
 
     device: str
     """What draws, in words."""
 
+    @abstractmethod
     def draw(self, meshes: list[Mesh], view: View) -> UInt8[np.ndarray, "h w 4"]:
         """Colour times coverage, and coverage, of the rectangle's pixels."""
-        ...
 
+    @abstractmethod
     def close(self) -> None:
         """Gives back what the graphics library holds."""
-        ...
 
 
 class Topology:

@@ -67,7 +67,7 @@ def perform(part: Part, body: BodyModel, betas: Float[Tensor, "10"], seconds: fl
     legs = [Leg.of(body, rest, joints, side) for side in ("left", "right")]
     turns = upper_body(part, time)
     place = _place(part, time, legs)
-    feet = [footing(leg, part.route, time, width=0.8 * abs(leg.hip[0])) for leg in legs]
+    feet = [footing(leg, part.route, time, width=1.15 * abs(leg.hip[0])) for leg in legs]
     place[:, 1] = pelvis_height(legs, feet, place, turns["pelvis"], fps)
     place[:, 1] -= 0.52 * legs[0].length * part.crouch(time)
     for leg, foot in zip(legs, feet, strict=True):

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-
 from anthropose.body.files import load_body
 from anthropose.body.model import BodyModel
 from anthropose.geometry.cameras import guess_focal

@@ -13,7 +13,7 @@ from anthropose.motion import Motion
 from anthropose.skeleton import LSP_14, SMPL_24, pick
 
 SCORED = [*(name for name in LSP_14.joints if name in SMPL_24.joints), "head"]
-"""The fourteen joints that are compared: those of the published evaluations, with the tree's head for the head's top."""
+"""The fourteen joints that are compared: those of the published evaluations, but the tree's head for the head's top."""
 
 LEAST_OVERLAP = 0.3
 """Of the boxes, averaged over common frames, for a motion to be of a person of the truth."""

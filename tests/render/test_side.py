@@ -1,0 +1,83 @@
+"""The view from the side."""
+
+import numpy as np
+import pytest
+import torch
+
+from anthropose.motion import Motion
+from anthropose.render.side import SideView
+from tests.render.people import standing
+from tests.toy_body import toy_body
+
+BODY = toy_body()
+
+
+def view(*motions: Motion) -> SideView:
+    return SideView.around(motions, (300, 400))
+
+
+def pixels(side: SideView, points: torch.Tensor) -> np.ndarray:
+    placed = side.place(points.double().numpy())
+    assert (placed[..., 2] > 0).all()
+    return placed[..., :2] / placed[..., 2:] * side.focal + np.array(side.center)
+
+
+def test_everybody_stays_in_the_panel_for_the_whole_clip() -> None:
+    motions = [standing(BODY, list(range(60)), (-1.0, 0.0, 3.0)), standing(BODY, [0, 59], (1.5, 0.1, 8.0), person=1)]
+    side = view(*motions)
+    for motion in motions:
+        seen = pixels(side, motion.joints + motion.translation[:, None])
+        assert (seen >= 0).all()
+        assert (seen <= [300, 400]).all()
+
+
+def test_away_from_the_camera_is_right_and_up_is_up() -> None:
+    side = view(standing(BODY, [0]))
+    start, away, up = pixels(side, torch.tensor([[0.0, 0, 4], [0, 0, 4.5], [0, -0.5, 4]]))
+    assert away[0] > start[0] + 20
+    assert abs(away[1] - start[1]) < 1
+    assert up[1] < start[1] - 20
+    assert abs(up[0] - start[0]) < 1
+
+
+def test_distances_are_kept() -> None:
+    side = view(standing(BODY, [0]))
+    points = torch.rand(9, 3, generator=torch.Generator().manual_seed(0)).double().numpy()
+    placed = side.place(points).astype(float)
+    assert np.allclose(
+        np.linalg.norm(np.diff(placed, axis=0), axis=1), np.linalg.norm(np.diff(points, axis=0), axis=1), atol=1e-5
+    )
+    assert np.linalg.det(side.rotation) == pytest.approx(1)
+
+
+def test_a_tilted_camera_does_not_tilt_the_floor() -> None:
+    motion = standing(BODY, [0, 1])
+    angle = torch.tensor(0.3)
+    tilt = torch.tensor([[1, 0, 0], [0, angle.cos(), -angle.sin()], [0, angle.sin(), angle.cos()]])
+    tilted = Motion(
+        **{
+            **motion.__dict__,
+            "joints": motion.joints @ tilt.T,
+            "translation": motion.translation @ tilt.T,
+            "body": None,
+        }
+    )
+    ankles = [tilted.skeleton.index(name) for name in ("left_ankle", "right_ankle")]
+    neck = tilted.skeleton.index("neck")
+    seen = pixels(view(tilted), (tilted.joints + tilted.translation[:, None])[0])
+    assert abs(seen[neck, 0] - seen[ankles, 0].mean()) < 4
+
+
+def test_a_few_frames_gone_wrong_do_not_shrink_the_rest() -> None:
+    motion = standing(BODY, list(range(100)))
+    motion.translation[50] = torch.tensor([0.0, 0.0, 300.0])
+    motion.translation[51] = float("nan")
+    assert view(motion).focal == pytest.approx(view(standing(BODY, list(range(100)))).focal, rel=0.02)
+
+
+def test_the_feet_stand_on_the_floor() -> None:
+    motion = standing(BODY, [0])
+    side = view(motion)
+    lowest = float((motion.joints + motion.translation[:, None])[..., 1].max())
+    # The origin lies on the floor, and y points down.
+    assert 0 <= float(side.origin[1]) - lowest < 0.15
