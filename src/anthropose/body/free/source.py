@@ -96,7 +96,7 @@ def _with_knees_in_the_skin(crowd: Crowd) -> Crowd:
     heads = crowd.heads.copy()
     for ending in (".L", ".R"):
         thigh, shin = (
-            sum(crowd.weights[:, crowd.bones.index(f"{part}leg0{k}{ending}")] for k in (1, 2))
+            crowd.weights[:, [crowd.bones.index(f"{part}leg0{k}{ending}") for k in (1, 2)]].sum(axis=1)
             for part in ("upper", "lower")
         )
         ring = thigh * shin

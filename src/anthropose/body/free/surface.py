@@ -2,6 +2,7 @@
 
 import heapq
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -60,10 +61,12 @@ def _zipped(vertices: Float[np.ndarray, "v 3"], loop: Int[np.ndarray, "k"]) -> I
     triangles = []
     i = j = 0
     while i < len(first) - 1 or j < len(second) - 1:
-        # The side that is behind goes on; both run from corner to corner. Edges of the cap run against those of the
-        # loop.
-        ahead = j == len(second) - 1 or (i < len(first) - 1 and vertices[first[i + 1], 0] <= vertices[second[j + 1],
-        0]) triangles.append((first[i + 1], first[i], second[j]) if ahead else (second[j], second[j + 1], first[i]))
+        # The side that is behind goes on; the cap's edges run against those of the loop.
+        x_first, x_second = (
+            vertices[side[at + 1], 0] if at + 1 < len(side) else np.inf for side, at in ((first, i), (second, j))
+        )
+        ahead = bool(x_first <= x_second)
+        triangles.append((first[i + 1], first[i], second[j]) if ahead else (second[j], second[j + 1], first[i]))
         i, j = i + ahead, j + (not ahead)
     return np.array([t for t in triangles if len(set(t)) == 3])
 
@@ -87,7 +90,7 @@ def _with_vault(crowd: Crowd, loop: Int[np.ndarray, "k"], eye: str) -> tuple[Cro
     count, k = crowd.vertices.shape[1], len(loop)
     levels = [loop, *(np.arange(k) + count + k * ring for ring in range(len(rings)))]
     triangles = []
-    for outer, inner in zip(levels, levels[1:], strict=False):
+    for outer, inner in pairwise(levels):
         after_outer, after_inner = np.roll(outer, -1), np.roll(inner, -1)
         triangles += [
             np.stack([after_outer, outer, inner], axis=1),
@@ -129,7 +132,7 @@ class _Mesh:
     """A closed, left-right symmetric mesh while it is being simplified."""
 
     points: Float[np.ndarray, "v 3"]
-    faces: dict[int, tuple[int, int, int]]
+    faces: dict[int, tuple[int, ...]]
     around: list[set[int]]
     """The faces at each vertex."""
     quadrics: Float[np.ndarray, "v 4 4"]
