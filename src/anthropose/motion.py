@@ -166,7 +166,7 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
             arrays = {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; `anthropose run VIDEO` writes motion files") from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
+    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
         raise UserError(f"{path}: expected a motion file ({FORMAT}), found something else or a cut file") from error
     found = str(arrays.get("format", "none"))
     if found != FORMAT:
@@ -182,7 +182,48 @@ def _skeleton_from(name: str, joints: np.ndarray, parents: np.ndarray | None) ->
     return Skeleton(name, names, tuple(int(p) for p in parents) if parents is not None else (-1,) * len(names))
 
 
+_SHAPES = {
+    "frames": "n",
+    "seconds": "n",
+    "boxes": "n 4",
+    "joints": "n j 3",
+    "joint_names": "j",
+    "joint_parents": "j",
+    "translation": "n 3",
+    "focal": "n",
+    "center": "n 2",
+    "image_size": "2",
+    "keypoints": "n k 3",
+    "keypoint_names": "k",
+    "keypoints_world": "n k 3",
+    "rotations": "n 24 3 3",
+    "betas": "n 10",
+    "crop_camera": "n 3",
+}
+"""The axes of the arrays of a motion file; a letter stands for the same number everywhere."""
+
+
+def _check_shapes(arrays: dict[str, np.ndarray]) -> None:
+    """Raises ValueError for the first array whose shape does not fit the others."""
+    sizes: dict[str, int] = {}
+    for name, axes in _SHAPES.items():
+        if name not in arrays:
+            continue
+        shape, wanted = arrays[name].shape, axes.split()
+        fits = len(shape) == len(wanted) and all(
+            size == (int(axis) if axis.isdigit() else sizes.setdefault(axis, size))
+            for size, axis in zip(shape, wanted, strict=True)
+        )
+        if not fits:
+            known = " ".join(str(sizes.get(axis, axis)) for axis in wanted)
+            raise ValueError(f"{name} should be of shape {known}, found {' '.join(map(str, shape)) or 'one number'}")
+    if sizes.get("n") == 0:
+        raise ValueError("it has no frames")
+
+
 def _motion_from(arrays: dict[str, np.ndarray]) -> Motion:
+    _check_shapes(arrays)
+
     def tensor(name: str) -> Tensor | None:
         return torch.from_numpy(arrays[name]) if name in arrays else None
 
@@ -200,8 +241,6 @@ def _motion_from(arrays: dict[str, np.ndarray]) -> Motion:
         skeleton=keypoint_skeleton,
         world=tensor("keypoints_world"),
     )
-    if "focal" not in arrays or len(arrays["focal"]) == 0:
-        raise ValueError("it has no frames")
     center, size = arrays["center"][0], arrays["image_size"]
     camera = Camera(float(arrays["focal"][0]), (float(center[0]), float(center[1])), (int(size[0]), int(size[1])))
     body = BodyPose(required("rotations"), required("betas")) if "rotations" in arrays else None
