@@ -45,6 +45,18 @@ def test_the_joints_come_back_within_a_tenth_of_a_millimetre(unit, per_metre, bo
     assert np.abs(joints - scene_joints(one, -1.1)).max() < 1e-4
 
 
+def test_another_library_reads_the_same_joints(body: BodyModel, tmp_path: Path) -> None:
+    bvhio = pytest.importorskip("bvhio", reason="a second reader of BVH files; pip install bvhio")
+    one = motion(body, torch.arange(20) / 30, betas=SHAPE)
+    write_bvh(one, body, tmp_path / "a.bvh", floor=-1.1)
+    skeleton = bvhio.readAsHierarchy(str(tmp_path / "a.bvh"))
+    for frame in range(0, 20, 6):
+        skeleton.loadPose(frame)
+        places = {joint.Name: np.array(joint.PositionWorld) / 100 for joint, *_ in skeleton.layout()}
+        joints = np.stack([places[name] for name in SMPL_24.joints])
+        assert np.abs(joints - scene_joints(one, -1.1)[frame]).max() < 1e-3
+
+
 def test_wild_rotations_come_back_as_well(body: BodyModel, tmp_path: Path) -> None:
     rotations = rotvec_to_rotmat(3 * torch.randn(40, 24, 3, generator=torch.Generator().manual_seed(0)))
     one = motion(body, torch.arange(40) / 25, fps=25.0, rotations=rotations)

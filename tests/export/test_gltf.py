@@ -1,6 +1,7 @@
 """scene.glb, read back by a reader of our own made from the specification, and by trimesh."""
 
 import errno
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 import trimesh
 from torch import Tensor
 
+from anthropose.body.files import load_body
 from anthropose.body.model import BodyModel
 from anthropose.errors import UserError
 from anthropose.export.gltf import smooth_normals, strongest_four, unbroken_quaternions, visibility, write_glb
@@ -47,6 +49,24 @@ def test_the_skinned_meshes_are_the_bodies_at_every_key(body: BodyModel, tmp_pat
             assert np.abs(vertices - in_scene(camera_vertices(body, one, frame), -1.2)).max() < 1e-4
 
 
+def test_the_free_body_loses_nothing(tmp_path: Path) -> None:
+    free = load_body("free")
+    one = motion(free, torch.arange(3) / 30, betas=SHAPE)
+    write_glb([one], free, tmp_path / "scene.glb", floor=0.0)
+    vertices = Glb(tmp_path / "scene.glb").vertices("person-00-body", float(one.seconds[2]))
+    assert np.abs(vertices - in_scene(camera_vertices(free, one, 2), 0.0)).max() < 1e-4
+
+
+def test_corrections_that_depend_on_the_pose_are_left_out(body: BodyModel, tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    corrected = replace(body, pose_basis=0.01 * torch.randn(207, 3 * len(body.template), generator=generator))
+    one = motion(corrected)
+    write_glb([one], corrected, tmp_path / "scene.glb", floor=0.0)
+    vertices = Glb(tmp_path / "scene.glb").vertices("person-00-body", float(one.seconds[9]))
+    assert np.abs(vertices - in_scene(camera_vertices(body, one, 9), 0.0)).max() < 1e-4
+    assert np.abs(vertices - in_scene(camera_vertices(corrected, one, 9), 0.0)).max() > 1e-3
+
+
 def test_between_two_keys_the_body_is_between_them(body: BodyModel, tmp_path: Path) -> None:
     write_glb([one := motion(body)], body, tmp_path / "scene.glb", floor=0.0)
     glb = Glb(tmp_path / "scene.glb")
@@ -70,7 +90,7 @@ def test_a_picture_through_the_files_camera_is_the_picture_of_the_motion(body: B
         seen = (glb.vertices("person-00-body", float(one.seconds[frame])) - place) * [1, -1, -1]
         with MeshRenderer(width, height) as renderer:
             faces, colour = body.faces.numpy(), (0.8, 0.5, 0.2)
-            ours = renderer.draw(None, [Mesh(seen.astype(np.float32), faces, colour)], focal, (320, 240))
+            ours = renderer.draw(None, [Mesh(seen.astype(np.float32), faces, colour)], float(focal), (320.0, 240.0))
             vertices = camera_vertices(body, one, frame).numpy()
             truth = renderer.draw(None, [Mesh(vertices, faces, colour)], one.camera.focal, one.camera.center)
         assert (truth != truth[0, 0]).any(-1).mean() > 0.02
@@ -224,7 +244,7 @@ def _without_frames(one: Motion) -> Motion:
         (_without_body, r"person 0: method rie gives joints without a body.* such as smplify"),
         (_without_frames, r"person 0 has no frames"),
         (
-            lambda one: Motion(**{**vars(one), "body_model": "mine"}),
+            lambda one: replace(one, body_model="mine"),
             r"made with body 'mine', not 'stick'; export with --body mine",
         ),
     ],
