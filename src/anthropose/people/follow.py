@@ -1,11 +1,13 @@
 """The default follower: detections of a whole video linked into one track per person.
 
-Two passes. Frame by frame, detections are assigned to those seen shortly before by place (a constant-velocity Kalman filter), overlap,
-keypoints and colours of the clothes, the sure detections first and the doubtful ones to whoever is left (the idea of ByteTrack).
-Then the pieces are joined over longer gaps, where both ends are known: by where each end was heading, by size and by clothes.
+Two passes. Frame by frame, detections are assigned to those seen shortly before by place (a constant-velocity Kalman
+filter), overlap, keypoints and colours of the clothes, the sure detections first and the doubtful ones to whoever is
+left (the idea of ByteTrack). Then the pieces are joined over longer gaps, where both ends are known: by where each end
+was heading, by size and by clothes.
 """
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -21,7 +23,7 @@ from anthropose.skeleton import Skeleton
 
 @dataclass(frozen=True)
 class FollowConfig:
-    """Times in seconds, lengths in sizes of the person (the longer side of the box), so that they hold at any rate and scale."""
+    """Times in seconds, lengths in sizes of the person (longer side of the box): they hold at any rate and scale."""
 
     sure_score: float = 0.6
     """Only detections as sure as this begin a track."""
@@ -31,10 +33,14 @@ class FollowConfig:
     """How long someone missing is expected back in the first pass."""
     gap_seconds: float = 2.0
     """Longest gap over which the second pass joins two pieces."""
+    glimpse_seconds: float = 0.12
+    """Shorter pieces are not joined to others but dropped."""
     least_seconds: float = 0.4
     """Shorter tracks are dropped."""
     least_mean_score: float = 0.5
     """Tracks with a lower mean score are taken for ghosts and dropped."""
+    most_unrest: float = 1.5
+    """Median speed of keypoints against the torso [sizes / s]; ghosts flicker, people's heads and hips do not."""
     measurement_noise: float = 0.04
     """Standard deviation of a detected place [sizes]."""
     acceleration: float = 4.0
@@ -77,7 +83,7 @@ def follow(
     detections: Detections,
     frames_per_second: float,
     image_size: tuple[int, int],
-    config: FollowConfig = FollowConfig(),  # noqa: B008 - frozen
+    config: FollowConfig = FollowConfig(),
 ) -> list[Track]:
     """One track per person, numbered from 0 in the order of first appearance; frames may have gaps.
 
@@ -88,7 +94,8 @@ def follow(
     sights = _sights(detections, image_size)
     pieces = _linked(sights, frames_per_second, config)
     pieces = _joined(pieces, frames_per_second, config)
-    kept = [p for p in pieces if _is_person(p, frames_per_second, config)]
+    pieces = [p for p in pieces if _is_person(p, frames_per_second, config)]
+    kept = [p for p in pieces if not any(_is_part(p, other) for other in pieces)]
     kept.sort(key=lambda p: (p.sights[0].frame, -p.sights[0].size))
     return [_track(person, piece, detections) for person, piece in enumerate(kept)]
 
@@ -170,10 +177,13 @@ def _assigned(pieces: list[_Piece], sights: list[_Sight], rate: float, config: F
     if not pieces or not sights:
         return sights
     table = np.array([[_similarity(piece, sight, rate, config) for sight in sights] for piece in pieces])
+    # After a gap more must agree, since someone else may have come into the place.
+    gaps = [(sights[0].frame - piece.last.frame - 1) / rate for piece in pieces]
+    needed = [config.least_similarity + 0.4 * min(gap, 0.5) for gap in gaps]
     rows, columns = linear_sum_assignment(-table)
     taken = set()
     for row, column in zip(rows, columns, strict=True):
-        if table[row, column] >= config.least_similarity:
+        if table[row, column] >= needed[row]:
             _extend(pieces[row], sights[column], rate, config)
             taken.add(int(column))
     return [sight for i, sight in enumerate(sights) if i not in taken]
@@ -199,10 +209,10 @@ def _similarity(piece: _Piece, sight: _Sight, rate: float, config: FollowConfig)
 
 
 def _look_factor(a: np.ndarray, b: np.ndarray) -> float:
-    """1 for the same clothes, towards a third for quite other ones; 1 where they are not known."""
+    """1 for the same clothes, a fifth for quite other ones; 1 where they are not known."""
     if a.sum() < 0.1 or b.sum() < 0.1:
         return 1.0
-    return float(np.clip(1 - 2 * (0.9 - likeness(a, b)), 0.33, 1))
+    return float(np.clip(1 - 3 * (0.9 - likeness(a, b)), 0.2, 1))
 
 
 def _predicted(piece: _Piece, seconds: float, config: FollowConfig) -> tuple[np.ndarray, float]:
@@ -239,7 +249,8 @@ def _extend(piece: _Piece, sight: _Sight, rate: float, config: FollowConfig) -> 
 
 def _joined(pieces: list[_Piece], rate: float, config: FollowConfig) -> list[_Piece]:
     """The second pass: joins pieces of the same person, the surest pair first."""
-    pieces = list(pieces)
+    # A glimpse of a frame or two is as likely of someone else, and says nothing about where it was heading.
+    pieces = [p for p in pieces if len(p.sights) >= max(config.glimpse_seconds * rate, 2)]
     while True:
         best, pair = config.least_similarity, None
         for early in pieces:
@@ -284,9 +295,37 @@ def _velocity(sights: list[_Sight]) -> np.ndarray:
 
 
 def _is_person(piece: _Piece, rate: float, config: FollowConfig) -> bool:
-    """Whether the piece is long and sure enough not to be a ghost."""
+    """Whether the piece is long, sure and steady enough not to be a ghost."""
     long_enough = len(piece.sights) >= max(config.least_seconds * rate, 2)
-    return long_enough and float(np.mean([s.score for s in piece.sights])) >= config.least_mean_score
+    sure = float(np.mean([s.score for s in piece.sights])) >= config.least_mean_score
+    return long_enough and sure and _unrest(piece, rate) <= config.most_unrest
+
+
+def _unrest(piece: _Piece, rate: float) -> float:
+    """Median over time and keypoints of the speed against the torso, in sizes per second; zero without keypoints."""
+    speeds = []
+    for a, b in pairwise(piece.sights):
+        both = (a.points[:, 2] > 0.3) & (b.points[:, 2] > 0.3)
+        if both.sum() >= 4 and b.frame - a.frame <= max(0.2 * rate, 1):
+            moved = (b.points[both, :2] - b.center) - (a.points[both, :2] - a.center)
+            speeds.append(np.median(np.hypot(*moved.T)) / max(a.size, b.size) * rate / (b.frame - a.frame))
+    return float(np.median(speeds)) if speeds else 0.0
+
+
+def _is_part(piece: _Piece, other: _Piece) -> bool:
+    """Whether a piece is a part of a longer one's body misread as a body: inside it most of the time, and small or alike."""
+    if len(piece.sights) >= len(other.sights):
+        return False
+    wholes = {sight.frame: sight for sight in other.sights}
+    inside = [_inside(sight.box, wholes[sight.frame].box) > 0.6 for sight in piece.sights if sight.frame in wholes]
+    small = _median_size(piece.sights) < 0.75 * _median_size(other.sights)
+    return sum(inside) > 0.6 * len(piece.sights) and (small or likeness(_mean_looks(piece), _mean_looks(other)) > 0.7)
+
+
+def _inside(a: np.ndarray, b: np.ndarray) -> float:
+    """The share of box `a` that lies in box `b`."""
+    shared = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
+    return float(shared / (a[2:] - a[:2]).prod())
 
 
 def _track(person: int, piece: _Piece, detections: Detections) -> Track:

@@ -1,4 +1,4 @@
-"""How a person looks: a small histogram of the colours of the torso and of the thighs, to tell people apart after crossings."""
+"""How a person looks: a histogram of the colours of torso and thighs, to tell people apart after crossings."""
 
 import cv2
 import numpy as np
@@ -6,7 +6,7 @@ from jaxtyping import Float, UInt8
 
 from anthropose.skeleton import Skeleton
 
-HUES, GREYS = 8, 4
+HUES, GREYS = 12, 4
 COLOURS = 2 * (HUES + GREYS)
 """Length of the histogram: hues and greys of the upper body, then of the legs."""
 
@@ -14,7 +14,7 @@ COLOURS = 2 * (HUES + GREYS)
 def looks_of(
     image: UInt8[np.ndarray, "h w 3"], keypoints: Float[np.ndarray, "k 3"], skeleton: Skeleton
 ) -> Float[np.ndarray, "c"]:
-    """The histogram for one person, summing to one; each half is zero where its part of the body is outside the image."""
+    """The histogram for one person, summing to one; a half is zero where its part of the body is outside the image."""
     point = {name: keypoints[skeleton.index(name), :2] for name in _CORNERS}
     across, down = np.meshgrid(np.linspace(0.15, 0.85, 7), np.linspace(0.1, 0.95, 9))
     top = _between(point["left_shoulder"], point["right_shoulder"], across)
@@ -34,7 +34,7 @@ def _between(start: np.ndarray, end: np.ndarray, share: np.ndarray) -> np.ndarra
 
 
 def _histogram(image: np.ndarray, points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "b"]:
-    """Hues weighted by how colourful a pixel is, greys by how grey; summing to one, or zero with no point in the image."""
+    """Hues weighted by how colourful a pixel is, greys by how grey; sums to one, or zero with no point in the image."""
     height, width = image.shape[:2]
     columns, rows = np.nan_to_num(points, nan=-1.0).clip(-1, 1e6).astype(int).T
     inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)

@@ -1,9 +1,10 @@
 """The two BlazePose networks inside mediapipe's wheel, each as a function of a small square image.
 
-The Tasks API runs them in one fixed order (find people in the whole frame, then land the keypoints). Its inner graphs are opened
-here one by one, so that the caller chooses where to look: a person who is small in the frame is found in a tile, and everyone is
-followed at full resolution. The wheel's models lack the normalisation metadata that these graphs ask for; it is written once into
-a bundle (`.task`) in the user's cache. A `.task` file of the user's own (pose_landmarker_heavy.task) works as well.
+The Tasks API runs them in one fixed order (find people in the whole frame, then land the keypoints). Its inner graphs
+are opened here one by one, so that the caller chooses where to look: a person who is small in the frame is found in a
+tile, and everyone is followed at full resolution. The wheel's models lack the normalisation metadata that these graphs
+ask for; it is written once into a bundle (`.task`) in the user's cache. A `.task` file of the user's own
+(pose_landmarker_heavy.task) works as well.
 """
 
 import math
@@ -11,18 +12,24 @@ import os
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
+from threading import Lock
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from anthropose.errors import UserError
 from anthropose.writing import whole_file
+
+T = TypeVar("T")
 
 DETECTOR_SIDE = 224
 LANDMARK_SIDE = 256
@@ -73,24 +80,48 @@ class Landed:
 
 
 class Pyramid:
-    """One frame at full, half, quarter, ... size, made when asked for: small squares are cut from small pictures without aliasing."""
+    """One frame at full, half, quarter, ... size: small squares are cut from small pictures without aliasing.
 
-    def __init__(self, image: np.ndarray) -> None:
-        self.levels = [np.ascontiguousarray(image)]
+    Places are always in pixels of the frame, also after `shrunk` has thrown the larger pictures away.
+    """
+
+    def __init__(self, image: UInt8[np.ndarray, "h w 3"]) -> None:
         self.height, self.width = image.shape[:2]
+        self._levels = [np.ascontiguousarray(image)]
+        self._lock = Lock()
 
-    def cut(self, roi: Roi, side: int) -> np.ndarray:
+    def shrunk(self, longest: int) -> "Pyramid":
+        """The same frame with no side over `longest`; takes little memory."""
+        small, scale = copy(self), longest / max(self.width, self.height)
+        if scale < 1:
+            size = (max(1, round(self.width * scale)), max(1, round(self.height * scale)))
+            small._levels = [cv2.resize(self._levels[0], size, interpolation=cv2.INTER_AREA)]
+        else:
+            small._levels = self._levels[:1]
+        return small
+
+    def base(self) -> tuple[UInt8[np.ndarray, "h w 3"], Float[np.ndarray, "2"]]:
+        """The largest picture there is, and its pixels per pixel of the frame in x and y."""
+        image = self._levels[0]
+        return image, np.array([image.shape[1] / self.width, image.shape[0] / self.height])
+
+    def cut(self, roi: Roi, side: int) -> UInt8[np.ndarray, "s s 3"]:
         """The square `roi` as an image of `side` x `side`, black outside the frame."""
-        level = max(0, int(math.log2(max(roi.side, 1.0) / side))) if roi.side > side else 0
-        while len(self.levels) <= level:
-            self.levels.append(cv2.resize(self.levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
-        image = self.levels[level]
+        pixels = roi.side * self._levels[0].shape[0] / self.height
+        image = self._level(int(math.log2(pixels / side)) if pixels > side else 0)
         scale = np.array([image.shape[1] / self.width, image.shape[0] / self.height])
         to_level = roi.to_image() * scale[:, None]
+        # Pixel i of the square covers i to i + 1, and OpenCV counts from the middles of pixels.
         to_level[:, 2] += to_level[:, :2].sum(axis=1) * 0.5 / side - 0.5
         to_level[:, :2] /= side
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         return cv2.warpAffine(image, to_level, (side, side), flags=flags, borderMode=cv2.BORDER_CONSTANT)
+
+    def _level(self, wanted: int) -> UInt8[np.ndarray, "h w 3"]:
+        with self._lock:
+            while len(self._levels) <= wanted and min(self._levels[-1].shape[:2]) >= 2:
+                self._levels.append(cv2.resize(self._levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+        return self._levels[min(wanted, len(self._levels) - 1)]
 
 
 class PoseModels:
@@ -148,6 +179,35 @@ class PoseModels:
 
         image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=square)
         return runner.process({"image": packet_creator.create_image(image), "rect": self._whole})
+
+
+class PoseWorkers:
+    """Several copies of the networks in threads of their own; they release Python's lock while they run.
+
+    Copies beat the networks' own threads, which wait for each other by spinning and crawl on a busy machine.
+    """
+
+    def __init__(self, bundle: Path | None = None, count: int | None = None) -> None:
+        count = count or min(4, len(os.sched_getaffinity(0)))
+        self._free: SimpleQueue[PoseModels] = SimpleQueue()
+        for _ in range(count):
+            self._free.put(PoseModels(bundle))
+        self._threads = ThreadPoolExecutor(count)
+
+    def find(self, image: Pyramid, square: Roi) -> Future[list[Found]]:
+        """`PoseModels.find`, to be waited for."""
+        return self._threads.submit(self._with_models, lambda models: models.find(image, square))
+
+    def land(self, image: Pyramid, roi: Roi) -> Future[Landed | None]:
+        """`PoseModels.land`, to be waited for."""
+        return self._threads.submit(self._with_models, lambda models: models.land(image, roi))
+
+    def _with_models(self, task: Callable[[PoseModels], T]) -> T:
+        models = self._free.get()
+        try:
+            return task(models)
+        finally:
+            self._free.put(models)
 
 
 def _found(detection: Any, square: Roi) -> Found:

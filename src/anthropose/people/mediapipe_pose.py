@@ -1,14 +1,16 @@
 """The detector that needs no download: BlazePose out of mediapipe's wheel, run where people are.
 
-BlazePose's detector misses people under about a fifth of the picture, and its own tracking loses people who turn upside down. So:
-every person already seen is landed again each frame in the square around their last keypoints, at full resolution; a person who is
-lost is looked for around the last place; and squares of three sizes, a few per frame in turn, are searched for newcomers. A newcomer
-is followed backwards through the last frames as well, since it takes up to half a second until the right square has its turn.
+BlazePose's detector misses people under about a fifth of the picture, and its own tracking loses people who turn upside
+down. So: every person already seen is landed again each frame in the square around their last keypoints, at full
+resolution; a person who is lost is looked for around the last place; and squares of three sizes, a few per frame in
+turn, are searched for newcomers. A newcomer is followed backwards through the last frames as well, since it takes up to
+half a second until the right square has its turn.
 """
 
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -18,9 +20,12 @@ from jaxtyping import Float
 
 from anthropose.people.detect import open_task
 from anthropose.people.detections import Detections
-from anthropose.people.looks import COLOURS, looks_of
-from anthropose.people.mediapipe_models import Found, Landed, PoseModels, Pyramid, Roi
+from anthropose.people.looks import COLOURS, likeness, looks_of
+from anthropose.people.mediapipe_models import Found, Landed, PoseWorkers, Pyramid, Roi
 from anthropose.skeleton import MEDIAPIPE_33
+
+LONGEST_KEPT = 1280
+"""Frames that are kept for looking back are no larger [pixels]: a second of 4K video would take a gigabyte."""
 
 
 @dataclass(frozen=True)
@@ -37,34 +42,82 @@ class MediapipeConfig:
     """The landmark network's score for a newcomer."""
     kept_presence: float = 0.4
     """The landmark network's score for someone already followed."""
-    search_seconds: float = 0.6
+    least_confirmed: float = 0.15
+    """The detector network's running score for someone followed, below which it was nobody."""
+    search_seconds: float = 1.0
     """Time in which every square of the picture has been searched once."""
-    patience_seconds: float = 0.3
+    confirm_seconds: float = 0.3
+    """Time after which the detector network is asked again whether someone followed is a person."""
+    patience_seconds: float = 0.5
     """How long a lost person is looked for around the last place."""
-    look_back_seconds: float = 0.8
+    look_back_seconds: float = 1.1
     """How far newcomers are followed backwards; results come this much later, so 0 for live use."""
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """A person in one frame."""
+
+    landed: Landed
+    looks: Float[np.ndarray, "c"]
+    box: Float[np.ndarray, "4"]
+
+    confirmed: float = 1.0
+    """What the detector network makes of the same place, 0 to 1."""
+
+    @property
+    def size(self) -> float:
+        return float((self.box[2:] - self.box[:2]).max())
+
+    @property
+    def score(self) -> float:
+        """How sure both networks together are that this is a person."""
+        return (self.landed.presence + self.confirmed) / 2
 
 
 @dataclass
 class _Person:
-    """Someone being followed: the last keypoints, and where to look next."""
+    """Someone being followed: the last sight, and where to look next."""
 
-    landed: Landed
+    sight: _Sight
+    looks: Float[np.ndarray, "c"]
+    """Running mean."""
     velocity: Float[np.ndarray, "2"] = field(default_factory=lambda: np.zeros(2))
     """Of the middle of the square, pixels per frame."""
+    frames: int = 1
+    """Frames in which the person was seen."""
     lost: int = 0
     """Frames since the last sight."""
+    parts: int = 0
+    """Frames in which this looked like a part of someone known for longer."""
+    confirmed: float = 1.0
+    """Running mean of the detector network's score."""
+    unchecked: int = 0
+    """Frames since the detector network was last asked about this person."""
 
     def roi(self) -> Roi:
         """Where the person should be in the next frame."""
-        last, ahead = self.landed.next_roi, self.velocity * (1 + self.lost)
+        last, ahead = self.sight.landed.next_roi, self.velocity * (1 + self.lost)
         return replace(last, x=last.x + float(ahead[0]), y=last.y + float(ahead[1]))
 
-    def seen(self, landed: Landed) -> None:
+    def surprise(self, sight: _Sight) -> float:
+        """How badly a sight fits what is known: by place and by clothes."""
+        return _apart(self.roi(), sight.landed.next_roi) + 1 - float(likeness(self.looks, sight.looks))
+
+    def seen(self, sight: _Sight) -> None:
         """Takes in a new sight."""
-        moved = np.array([landed.next_roi.x - self.landed.next_roi.x, landed.next_roi.y - self.landed.next_roi.y])
+        now, before = sight.landed.next_roi, self.sight.landed.next_roi
+        moved = np.array([now.x - before.x, now.y - before.y])
         self.velocity = 0.5 * self.velocity + 0.5 * moved / (1 + self.lost)
-        self.landed, self.lost = landed, 0
+        self.looks = 0.9 * self.looks + 0.1 * sight.looks
+        self.sight = replace(sight, confirmed=self.confirmed)
+        self.lost, self.frames = 0, self.frames + 1
+
+    def checked(self, found: list[Found]) -> None:
+        """Takes in what the detector network sees around the person."""
+        place = self.sight.landed.next_roi
+        score = max((f.score for f in found if _is_near(f.roi, place)), default=0.0)
+        self.confirmed, self.unchecked = 0.7 * self.confirmed + 0.3 * score, 0
 
 
 @dataclass
@@ -73,7 +126,7 @@ class _Frame:
 
     number: int
     pyramid: Pyramid
-    people: list[Landed]
+    people: list[_Sight]
 
 
 class MediapipeDetector:
@@ -84,7 +137,7 @@ class MediapipeDetector:
 
     def __init__(self, config: MediapipeConfig | None = None, **changes: Any) -> None:
         self.config = replace(config or MediapipeConfig(), **changes)
-        self.models = PoseModels(open_task(self.config.bundle))
+        self.workers = PoseWorkers(open_task(self.config.bundle))
 
     def settings(self) -> dict[str, Any]:
         """Everything that changes the result."""
@@ -101,16 +154,19 @@ class MediapipeDetector:
     ) -> Iterator[Detections]:
         """See `Detector.detect`; frames are given out `look_back_seconds` late."""
         fps = _rate(seconds)
-        search = _Search(self.config, self.models, fps)
+        search = _Search(self.config, self.workers, fps)
         followed = _from_previous(previous, first)
         open_frames: deque[_Frame] = deque()
         for number, image in enumerate(frames, start=first):
             frame = _Frame(number, Pyramid(image), [])
+            searching, checking = search.begin(followed, frame.pyramid)
             search.follow(followed, frame.pyramid)
-            for newcomer in search.newcomers(followed, frame.pyramid):
-                followed.append(newcomer)
+            found = [person for square in searching for person in square.result()]
+            found += search.check(followed, checking)
+            for newcomer in search.newcomers(found, followed, frame.pyramid):
                 search.follow_back(newcomer, open_frames)
-            frame.people = [person.landed for person in followed if person.lost == 0]
+            frame.people = [person.sight for person in followed if person.lost == 0]
+            frame.pyramid = frame.pyramid.shrunk(LONGEST_KEPT)
             open_frames.append(frame)
             if len(open_frames) > round(self.config.look_back_seconds * fps):
                 yield _detections(open_frames.popleft())
@@ -121,67 +177,108 @@ class MediapipeDetector:
 class _Search:
     """The rules by which people are kept, lost and found; holds only the turn of the squares."""
 
-    def __init__(self, config: MediapipeConfig, models: PoseModels, fps: float) -> None:
-        self.config, self.models, self.fps = config, models, fps
+    def __init__(self, config: MediapipeConfig, workers: PoseWorkers, fps: float) -> None:
+        self.config, self.workers, self.fps = config, workers, fps
         self.turn = 0
 
+    def begin(
+        self, followed: list[_Person], image: Pyramid
+    ) -> tuple[list[Future[list[Found]]], list[tuple[_Person, Future[list[Found]]]]]:
+        """Starts searching the squares, and around the people, whose turn it is; runs while the known are landed."""
+        due = [p for p in followed if p.lost == 0 and p.unchecked >= self.config.confirm_seconds * self.fps]
+        checking = [(p, self.workers.find(image, replace(p.roi(), side=1.4 * p.roi().side, turn=0.0))) for p in due]
+        return [self.workers.find(image, square) for square in self._squares(image)], checking
+
+    def check(self, followed: list[_Person], checking: list[tuple[_Person, Future[list[Found]]]]) -> list[Found]:
+        """Weighs what the detector network saw around people; removes those whom it has not seen for a while."""
+        for person, around in checking:
+            person.checked(around.result())
+        followed[:] = [p for p in followed if p.confirmed > self.config.least_confirmed]
+        return [found for _, around in checking for found in around.result()]
+
     def follow(self, followed: list[_Person], image: Pyramid) -> None:
-        """Lands everyone again; removes those lost for good and those who have become someone else's double."""
+        """Lands everyone again; of two who come to lie on one body, only the one who was expected there is seen."""
+        landing = [self.workers.land(image, person.roi()) for person in followed]
+        landed = [_sight(future.result(), self.config.kept_presence, image) for future in landing]
+        proposed = [(p, sight) for p, sight in zip(followed, landed, strict=True) if sight and _is_near_to(p, sight)]
+        proposed.sort(key=lambda pair: pair[0].surprise(pair[1]))
+        seen: list[_Person] = []
+        for person, sight in proposed:
+            if not any(_same(sight, other.sight) for other in seen):
+                person.seen(sight)
+                seen.append(person)
         for person in followed:
-            landed = self._land_again(person, image) or self._find_again(person, image)
-            if landed is None:
-                person.lost += 1
-            else:
-                person.seen(landed)
-        followed[:] = [p for p in followed if p.lost <= self.config.patience_seconds * self.fps]
-        _drop_doubles(followed)
+            person.unchecked += 1
+            if not any(person is other for other in seen):
+                self._look_around(person, seen, image)
+        self._count_parts(seen)
+        followed[:] = [
+            p for p in followed if p.lost <= self.config.patience_seconds * self.fps and not self._is_part(p)
+        ]
 
-    def _land_again(self, person: _Person, image: Pyramid) -> Landed | None:
-        return self._accepted(self.models.land(image, person.roi()), self.config.kept_presence, image)
+    def _count_parts(self, seen: list[_Person]) -> None:
+        for person in seen:
+            older = [other.sight for other in seen if other.frames > person.frames]
+            person.parts += any(_is_part(person.sight, other) for other in older)
 
-    def _find_again(self, person: _Person, image: Pyramid) -> Landed | None:
-        """Looks around the last place with the detector network, which needs no square to start from."""
+    def _is_part(self, person: _Person) -> bool:
+        """Whether someone has been a part of someone else most of the time: people in a crowd come from elsewhere."""
+        return person.parts > max(0.3 * self.fps, 0.5 * person.frames)
+
+    def _look_around(self, person: _Person, seen: list[_Person], image: Pyramid) -> None:
+        """Looks around a lost person's last place with the detector network, which needs no square to start from."""
         around = person.roi()
-        found = self.models.find(image, replace(around, side=1.3 * around.side, turn=0.0))
-        near = [f for f in found if _apart(f.roi, around) < 0.35 and 0.5 < f.roi.side / around.side < 2]
-        if not near:
-            return None
-        return self._accepted(self.models.land(image, near[0].roi), self.config.kept_presence, image)
+        found = self.workers.find(image, replace(around, side=1.3 * around.side, turn=0.0)).result()
+        others = [other.sight for other in seen]
+        for candidate in found:
+            if _is_near(candidate.roi, around) and not _is_known(candidate, others):
+                sight = self._landed(image, candidate.roi, self.config.kept_presence)
+                if sight and _is_near_to(person, sight) and not any(_same(sight, other) for other in others):
+                    person.seen(sight)
+                    seen.append(person)
+                    return
+        person.lost += 1
 
-    def newcomers(self, followed: list[_Person], image: Pyramid) -> list[_Person]:
-        """People in the squares whose turn it is who are not followed yet."""
+    def _landed(self, image: Pyramid, roi: Roi, presence: float) -> _Sight | None:
+        return _sight(self.workers.land(image, roi).result(), presence, image)
+
+    def newcomers(self, found: list[Found], followed: list[_Person], image: Pyramid) -> list[_Person]:
+        """Those among the found who were not followed yet; they are added to those who are."""
         new: list[_Person] = []
-        for square in self._squares(image):
-            for found in self.models.find(image, square):
-                known = [p.landed for p in followed + new]
-                if len(known) >= self.config.people or found.score < self.config.found_score or _is_known(found, known):
-                    continue
-                landed = self._land_newcomer(found, image)
-                if landed is not None and not any(_same(landed, other) for other in known):
-                    new.append(_Person(landed))
+        for candidate in sorted(found, key=lambda f: -f.score):
+            known = [p.sight for p in followed]
+            too_many = len(known) >= self.config.people
+            if too_many or candidate.score < self.config.found_score or _is_known(candidate, known):
+                continue
+            sight = self._land_newcomer(candidate, image)
+            if sight is None or any(_same(sight, other) or _is_part(sight, other) for other in known):
+                continue
+            followed[:] = [p for p in followed if not self._was_part(p, sight)]
+            new.append(_Person(sight, sight.looks, confirmed=candidate.score))
+            followed.append(new[-1])
         return new
 
-    def _land_newcomer(self, found: Found, image: Pyramid) -> Landed | None:
+    def _was_part(self, person: _Person, whole: _Sight) -> bool:
+        """Whether someone found a moment ago was only a part of the one found now, such as the legs."""
+        recent = person.frames < 0.7 * self.fps
+        return recent and person.sight.size < 0.75 * whole.size and _share_inside(person.sight.box, whole.box) > 0.6
+
+    def _land_newcomer(self, found: Found, image: Pyramid) -> _Sight | None:
         """Twice: the second time in the square around the keypoints of the first, which fits better."""
-        first = self._accepted(self.models.land(image, found.roi), self.config.kept_presence, image)
+        first = self._landed(image, found.roi, self.config.kept_presence)
         if first is None:
             return None
-        return self._accepted(self.models.land(image, first.next_roi), self.config.new_presence, image)
+        return self._landed(image, first.landed.next_roi, self.config.new_presence)
 
     def follow_back(self, newcomer: _Person, frames: Sequence[_Frame]) -> None:
         """Adds the newcomer to the frames before the one where it was found, as far back as it can be seen."""
-        person = _Person(newcomer.landed)
+        person = _Person(newcomer.sight, newcomer.looks, confirmed=newcomer.confirmed)
         for frame in reversed(frames):
-            landed = self._land_again(person, frame.pyramid)
-            if landed is None or any(_same(landed, other) for other in frame.people):
+            sight = self._landed(frame.pyramid, person.roi(), self.config.kept_presence)
+            if sight is None or any(_same(sight, other) or _is_part(sight, other) for other in frame.people):
                 return
-            person.seen(landed)
-            frame.people.append(landed)
-
-    def _accepted(self, landed: Landed | None, presence: float, image: Pyramid) -> Landed | None:
-        if landed is None or landed.presence < presence or not _is_plausible(landed, image):
-            return None
-        return landed
+            person.seen(sight)
+            frame.people.append(sight)
 
     def _squares(self, image: Pyramid) -> list[Roi]:
         """The squares to search in this frame: all at the very first, then some in turn."""
@@ -194,8 +291,17 @@ class _Search:
         return chosen
 
 
+def _sight(landed: Landed | None, presence: float, image: Pyramid) -> _Sight | None:
+    """What was landed, where it is sure enough and can be a body."""
+    if landed is None or landed.presence < presence or not _is_plausible(landed, image):
+        return None
+    picture, scale = image.base()
+    looks = looks_of(picture, landed.points * np.append(scale, 1), MEDIAPIPE_33)
+    return _Sight(landed, looks, body_box(landed.points, image.width, image.height))
+
+
 def search_squares(width: int, height: int) -> list[Roi]:
-    """The whole frame, squares as high as the frame, and squares half as high, all overlapping; neighbours are far in the list."""
+    """The whole frame, squares as high as it, and squares half as high, overlapping; neighbours are far in the list."""
     squares = []
     for side in (min(width, height), min(width, height) / 2):
         columns, rows = (_places(length, side) for length in (width, height))
@@ -223,12 +329,20 @@ def _apart(a: Roi, b: Roi) -> float:
     return math.hypot(a.x - b.x, a.y - b.y) / max(a.side, b.side, 1e-6)
 
 
-def _is_known(found: Found, known: list[Landed]) -> bool:
-    """Whether the detector has only found someone again who is followed already; spares a run of the landmark network."""
-    return any(
-        _apart(found.roi, other.next_roi) < 0.12 and 0.67 < found.roi.side / other.next_roi.side < 1.5
-        for other in known
-    )
+def _is_near(a: Roi, b: Roi) -> bool:
+    """Whether two squares may be of the same person."""
+    return _apart(a, b) < 0.3 and 0.5 < a.side / b.side < 2
+
+
+def _is_near_to(person: _Person, sight: _Sight) -> bool:
+    """Whether the sight can be where the person went; otherwise the landmark network has slipped onto someone else."""
+    return _is_near(sight.landed.next_roi, person.roi())
+
+
+def _is_known(found: Found, known: list[_Sight]) -> bool:
+    """Whether this is only someone who is followed already; spares a run of the landmark network."""
+    rois = [sight.landed.next_roi for sight in known]
+    return any(_apart(found.roi, roi) < 0.12 and 0.67 < found.roi.side / roi.side < 1.5 for roi in rois)
 
 
 def similarity(a: Float[np.ndarray, "k 3"], b: Float[np.ndarray, "k 3"], size: float) -> float:
@@ -238,18 +352,25 @@ def similarity(a: Float[np.ndarray, "k 3"], b: Float[np.ndarray, "k 3"], size: f
     return float((weight * np.exp(-distance / (2 * (0.1 * size) ** 2))).sum() / weight.sum())
 
 
-def _same(a: Landed, b: Landed) -> bool:
-    size = min(a.next_roi.side, b.next_roi.side) / 2.5
-    ratio = a.next_roi.side / b.next_roi.side
-    return similarity(a.points, b.points, size) > 0.35 or (_apart(a.next_roi, b.next_roi) < 0.08 and 0.5 < ratio < 2)
+def _same(a: _Sight, b: _Sight) -> bool:
+    """Whether two sights in one frame are of one body."""
+    roi_a, roi_b = a.landed.next_roi, b.landed.next_roi
+    size, ratio = min(roi_a.side, roi_b.side) / 2.5, roi_a.side / roi_b.side
+    return similarity(a.landed.points, b.landed.points, size) > 0.35 or (
+        _apart(roi_a, roi_b) < 0.08 and 0.5 < ratio < 2
+    )
 
 
-def _drop_doubles(followed: list[_Person]) -> None:
-    """Of two who have come to lie on the same body, keeps the one whose square is the surer."""
-    for person in sorted(followed, key=lambda p: p.landed.presence):
-        others = [p for p in followed if p is not person and p.lost == 0]
-        if person.lost == 0 and any(_same(person.landed, other.landed) for other in others):
-            followed.remove(person)
+def _is_part(a: _Sight, b: _Sight) -> bool:
+    """Whether `a` is likely a part of the body `b` misread as a body: mostly inside it, and small or alike."""
+    inside = _share_inside(a.box, b.box)
+    return inside > 0.6 and (a.size < 0.75 * b.size or float(likeness(a.looks, b.looks)) > 0.7)
+
+
+def _share_inside(a: Float[np.ndarray, "4"], b: Float[np.ndarray, "4"]) -> float:
+    """The share of box `a` that lies in box `b`."""
+    shared = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
+    return float(shared / max((a[2:] - a[:2]).prod(), 1e-6))
 
 
 def _is_plausible(landed: Landed, image: Pyramid) -> bool:
@@ -267,17 +388,15 @@ def _is_plausible(landed: Landed, image: Pyramid) -> bool:
 def _detections(frame: _Frame) -> Detections:
     people = frame.people
     if not people:
-        empty = Detections.empty(MEDIAPIPE_33, COLOURS, world=True)
-        return empty
-    image = frame.pyramid
+        return Detections.empty(MEDIAPIPE_33, COLOURS, world=True)
     return Detections(
         frames=torch.full((len(people),), frame.number, dtype=torch.int64),
-        boxes=_tensor([body_box(p.points, image.width, image.height) for p in people]),
-        scores=_tensor([p.presence for p in people]),
-        keypoints=_tensor([p.points for p in people]),
+        boxes=_tensor([p.box for p in people]),
+        scores=_tensor([p.score for p in people]),
+        keypoints=_tensor([p.landed.points for p in people]),
         skeleton=MEDIAPIPE_33,
-        looks=_tensor([looks_of(image.levels[0], p.points, MEDIAPIPE_33) for p in people]),
-        world=_tensor([p.world for p in people]),
+        looks=_tensor([p.looks for p in people]),
+        world=_tensor([p.landed.world for p in people]),
     )
 
 
@@ -302,7 +421,8 @@ def _from_previous(previous: Detections | None, first: int) -> list[_Person]:
     if previous is None:
         return []
     last = previous.at(first - 1)
-    return [_Person(_landed(last, row)) for row in range(len(last))]
+    sights = [_Sight(_landed(last, i), last.looks[i].numpy(), last.boxes[i].double().numpy()) for i in range(len(last))]
+    return [_Person(sight, sight.looks) for sight in sights]
 
 
 def _landed(rows: Detections, row: int) -> Landed:

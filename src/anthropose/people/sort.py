@@ -1,7 +1,8 @@
 """SORT (Bewley et al. 2016) with the settings and the habits of the published video demos.
 
-A Kalman filter per person on the box's centre, area and aspect, and one assignment per frame by overlap. Written from the
-description in the vibe_base specification, section 14.2, and held to its fixtures; `follow.py` has the better follower.
+A Kalman filter per person on the box's centre, area and aspect, and one assignment per frame by overlap. Written from
+the description in the vibe_base specification, section 14.2, and held to its fixtures; `follow.py` has the better
+follower.
 """
 
 from dataclasses import dataclass, field
@@ -71,7 +72,7 @@ class _Tracker:
 class Sort:
     """One video's tracker; `step` is called for each frame that has a detection."""
 
-    def __init__(self, config: SortConfig = SortConfig()) -> None:  # noqa: B008 - frozen
+    def __init__(self, config: SortConfig = SortConfig()) -> None:
         self.config = config
         self.trackers: list[_Tracker] = []
         self.steps = 0
@@ -106,7 +107,7 @@ class Sort:
 def _match(
     boxes: Float[np.ndarray, "d 4"], expected: list[Float[np.ndarray, "4"]], least_overlap: float
 ) -> tuple[list[tuple[int, int]], list[int]]:
-    """Pairs (box, tracker), and the boxes left over: those the assignment left out first, then those that overlap too little."""
+    """Pairs (box, tracker), and the boxes left over: first those not assigned, then those that overlap too little."""
     if not expected:
         return [], list(range(len(boxes)))
     overlap = overlaps(boxes, np.stack(expected)).astype(np.float32)
@@ -138,10 +139,10 @@ def _box(state: Float[np.ndarray, "7"]) -> Float[np.ndarray, "4"]:
     return np.array([state[0] - width / 2, state[1] - height / 2, state[0] + width / 2, state[1] + height / 2])
 
 
-def sort_tracks(detections: Detections, config: SortConfig = SortConfig()) -> list[Track]:  # noqa: B008 - frozen
+def sort_tracks(detections: Detections, config: SortConfig = SortConfig()) -> list[Track]:
     """The people of a video as the published demos follow them: filtered boxes, short tracks dropped, numbers from 0.
 
-    The demos' squares are these boxes' centres with side max(width, height). Frames without a detection do not age anyone.
+    The demos' squares have these boxes' centres and longer sides. Frames without a detection do not age anyone.
     """
     tracker = Sort(config)
     sure = detections[(detections.scores > config.least_score) & _has_area(detections.boxes)]
