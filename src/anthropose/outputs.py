@@ -13,6 +13,7 @@ from anthropose.body.model import BodyModel
 from anthropose.export.bvh import write_bvh
 from anthropose.export.gltf import write_glb
 from anthropose.export.report import write_report
+from anthropose.export.scene import floor_height
 from anthropose.motion import Motion
 from anthropose.progress import StageProgress, silent
 from anthropose.reconstruction import find_motions, find_people, frames_to_use
@@ -100,11 +101,15 @@ def _motion_files(motions: list[Motion], body: BodyModel, outputs: Outputs) -> d
     for motion in motions:
         files[f"person-{motion.track.person:02d}.npz"] = motion.save
     with_body = [motion for motion in motions if motion.body is not None]
-    if "glb" in outputs.export and with_body:
-        files["scene.glb"] = partial(write_glb, with_body, body)
+    if not with_body:
+        return files
+    floor = floor_height(with_body, body)  # One floor and one clock, so that all files make one scene.
+    if "glb" in outputs.export:
+        files["scene.glb"] = partial(write_glb, with_body, body, floor=floor)
     if "bvh" in outputs.export:
         for motion in with_body:
-            files[f"person-{motion.track.person:02d}.bvh"] = partial(write_bvh, motion, body)
+            name = f"person-{motion.track.person:02d}.bvh"
+            files[name] = partial(write_bvh, motion, body, start=0.0, floor=floor)
     return files
 
 
