@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from anthropose.body.skinning import rigid_transforms, skin, to_planes
+from anthropose.body.skinning import rigid_transforms, skin
 from anthropose.errors import UserError
 from anthropose.skeleton import (
     BODY_54,
@@ -72,10 +72,12 @@ class BodyModel:
         return PointModel(self, skeleton)
 
     @cached_property
-    def basis(self) -> Float[Tensor, "c 3 v"]:
-        """Shape and pose directions together, a plane per coordinate: both blends are then one matrix product."""
-        shape = self.shape_basis.permute(2, 1, 0)
-        return shape.contiguous() if self.pose_basis is None else torch.cat([shape, to_planes(self.pose_basis)])
+    def planes(self) -> tuple[Float[Tensor, "3 v"], Float[Tensor, "3 c v"], Float[Tensor, "24 v"]]:
+        """Template, directions of shape and pose together, and weights, as `skin` wants them: vertices run fastest."""
+        basis = self.shape_basis.permute(1, 2, 0)
+        if self.pose_basis is not None:
+            basis = torch.cat([basis, self.pose_basis.unflatten(1, (-1, 3)).permute(2, 0, 1)], dim=1)
+        return self.template.T.contiguous(), basis.contiguous(), self.skinning.T.contiguous()
 
     @cached_property
     def rest_joints(self) -> tuple[Float[Tensor, "24 3"], Float[Tensor, "24 3 10"]]:
@@ -84,7 +86,7 @@ class BodyModel:
         return self.joint_regressor @ self.template, basis
 
     def coefficients(self, betas: Float[Tensor, "n 10"], rotations: Float[Tensor, "n 24 3 3"]) -> Float[Tensor, "n c"]:
-        """What multiplies the rows of `basis`: shape, then (rotation - identity) of joints 1 to 23, row by row."""
+        """What multiplies the directions in `planes`: shape, then (rotation - identity) of joints 1 to 23 by rows."""
         if self.pose_basis is None:
             return betas
         feature = rotations[:, 1:] - torch.eye(3, dtype=rotations.dtype, device=rotations.device)
@@ -124,13 +126,8 @@ class Shaped:
         flat_betas = self.betas.expand(*batch, 10).reshape(-1, 10)
         rest = self.joints.expand(*batch, 24, 3).reshape(-1, 24, 3)
         joints, transforms = rigid_transforms(flat_rotations, rest, SMPL_24.parents)
-        vertices = skin(
-            self.model.template,
-            self.model.basis,
-            self.model.coefficients(flat_betas, flat_rotations),
-            self.model.skinning,
-            transforms,
-        )
+        template, basis, weights = self.model.planes
+        vertices = skin(template, basis, self.model.coefficients(flat_betas, flat_rotations), weights, transforms)
         vertices, joints = vertices.reshape(*batch, -1, 3), joints.reshape(*batch, 24, 3)
         if translation is not None:
             vertices, joints = vertices + translation[..., None, :], joints + translation[..., None, :]
@@ -219,7 +216,7 @@ class PointModel:
             [k for k, pair in enumerate(pairs) for _ in pair[0]], dtype=torch.long, device=like(0).device
         )
         self._joint = torch.cat([pair[0] for pair in pairs]) if pairs else self._point
-        terms = torch.cat([pair[1] for pair in pairs]) if pairs else like(0, len(model.basis) + 1, 3)
+        terms = torch.cat([pair[1] for pair in pairs]) if pairs else like(0, model.planes[1].shape[1] + 1, 3)
         self._mass = torch.cat([pair[2] for pair in pairs]) if pairs else like(0)
         self._mean, self._basis = terms[:, 0].flatten(), terms[:, 1:].transpose(0, 1).flatten(1)
 
@@ -277,5 +274,6 @@ def _contract(
     used = regressor.nonzero()[:, 0]
     shares = regressor[used, None] * model.skinning[used]
     joints = shares.abs().sum(0).nonzero()[:, 0]
-    rest = torch.cat([model.template.T[None], model.basis])[:, :, used]
-    return joints, torch.einsum("vp,cxv->pcx", shares[:, joints], rest), shares[:, joints].sum(0)
+    template, basis, _ = model.planes
+    rest = torch.cat([template[:, None, used], basis[:, :, used]], dim=1)
+    return joints, torch.einsum("vp,xcv->pcx", shares[:, joints], rest), shares[:, joints].sum(0)
