@@ -25,8 +25,8 @@ FLAT_FROM, FLAT_TO = -0.21, 0.08
 STRIKE, PUSH = np.radians(16), np.radians(-32)
 """How far the toes point up when the heel comes down, and down when the ball leaves the floor [rad]."""
 
-LIFT = 0.05
-"""Extra height of a foot in mid-swing [m]."""
+CLEARANCE = 0.03
+"""Height of the lowest part of a foot above the floor in mid-swing [m]."""
 
 REACH = 0.995
 """Share of its full length to which a leg may stretch."""
@@ -45,19 +45,24 @@ class Leg:
     """Where the heel touches the floor, from the ankle."""
     ball: Float[np.ndarray, "3"]
     """The joint of the toes, from the ankle."""
+    tip: Float[np.ndarray, "3"]
+    """The end of the toes on the floor, from the joint of the toes."""
 
     @classmethod
     def of(cls, body: BodyModel, rest: Float[np.ndarray, "v 3"], joints: Float[np.ndarray, "24 3"], side: str) -> "Leg":
         """The leg of a person whose rest surface and joints are given."""
         hip, knee, ankle, ball = (joints[SMPL_24.index(f"{side}_{part}")] for part in ("hip", "knee", "ankle", "foot"))
         heel = rest[body.picked[PICKED_21.split().index(f"{side}_heel")]] - ankle
+        toes = rest[body.skinning[:, SMPL_24.index(f"{side}_foot")].numpy() > 0.5]
+        floor = rest[:, 1].min()
         return cls(
             side="left" if side == "left" else "right",
             hip=hip - joints[0],
             thigh=knee - hip,
             shank=ankle - knee,
-            heel=np.array([heel[0], rest[:, 1].min() - ankle[1], heel[2]]),
+            heel=np.array([heel[0], floor - ankle[1], heel[2]]),
             ball=ball - ankle,
+            tip=np.array([0.0, floor - ball[1], toes[:, 2].max() - ball[2]]),
         )
 
     @property
@@ -96,19 +101,21 @@ def footing(leg: Leg, route: Route, seconds: Float[np.ndarray, "n"], width: floa
     pitch = np.where(down, _stance_pitch(since), PUSH + (STRIKE - PUSH) * _ease(swing, 0.0, 0.0)) * walking
     rising = _ankle(leg, from_place, from_turn, np.where(down, pitch, PUSH * walking))
     landing = _ankle(leg, to_place, to_turn, STRIKE * walking)
-    share = _ease(swing, 0.4, 0.1)[:, None]
+    share = _ease(swing, 0.15, 0.1)[:, None]
     ankle = rising + share * (landing - rising)
-    ankle[:, 1] += LIFT * np.sin(np.pi * swing) ** 2 * walking
     turn = from_turn + _ease(swing, 0.0, 0.0) * (to_turn - from_turn)
-    bent = np.where(down, pitch, PUSH * walking * (1 - _ease((3 * swing).clip(0, 1), 0.0, 0.0))).clip(None, 0)
-    return Footing(ankle, about_y(turn) @ about_x(-pitch), about_x(bent), down)
+    foot = about_y(turn) @ about_x(-pitch)
+    toes = about_x(np.where(down, pitch, PUSH * walking * (1 - _ease((2 * swing).clip(0, 1), 0.0, 0.0))).clip(None, 0))
+    clear = _least_height(leg, foot, toes) + CLEARANCE * np.sin(np.pi * swing)
+    ankle[:, 1] = np.where(down, ankle[:, 1], clear)
+    return Footing(ankle, foot, toes, down)
 
 
 def _footprint(leg: Leg, route: Route, phase: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
     """Heading of a foot that rests flat, and the place of its ankle."""
     distance = route.distance_at(phase)
     turn, side = route.heading(distance), 1 if leg.side == "left" else -1
-    wide = side * width * (1 + 0.6 * route.stopping(distance).clip(0, 1))
+    wide = side * width * (1 + 0.7 * route.stopping(distance).clip(0, 1))
     x, z = np.moveaxis(route.place(distance), -1, 0)
     toes_out = turn + side * np.radians(6)
     return toes_out, np.stack([x + wide * np.cos(turn), np.full_like(x, -leg.heel[1]), z - wide * np.sin(turn)], -1)
@@ -119,6 +126,14 @@ def _ankle(leg: Leg, flat: np.ndarray, turn: np.ndarray, pitch: np.ndarray) -> n
     pivot = np.where(pitch[:, None] > 0, leg.heel, leg.ball)
     straight, tilted = about_y(turn), about_y(turn) @ about_x(-pitch)
     return flat + ((straight - tilted) @ pivot[..., None])[..., 0]
+
+
+def _least_height(leg: Leg, foot: np.ndarray, toes: np.ndarray) -> np.ndarray:
+    """How high the ankle must be for heel, ball and toes to be on the floor or above it."""
+    below = np.array([leg.ball[0], leg.heel[1], leg.ball[2]])
+    tip = leg.ball + toes @ leg.tip
+    lowest = np.stack([foot @ leg.heel, foot @ below, (foot @ tip[..., None])[..., 0]])
+    return -lowest[..., 1].min(0)
 
 
 def _stance_pitch(since: np.ndarray) -> np.ndarray:

@@ -40,7 +40,7 @@ def paint_room(view: Viewpoint, seed: int) -> Room:
     """The room from `view`; colours and patterns depend on the seed."""
     rng = np.random.default_rng([seed, 5])
     width, height = view.camera.size
-    rays = _rays(view, 2)
+    rays = _rays(view, 2.0)
     point, axis, distance = _hit(rays, view.position.double().numpy())
     noise = cv2.GaussianBlur(rng.standard_normal((512, 512)).astype(np.float32), (0, 0), 2.0)
     noise = noise / noise.std()

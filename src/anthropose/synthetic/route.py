@@ -15,7 +15,7 @@ from scipy.interpolate import CubicSpline, PchipInterpolator
 STRIDE = 1.3
 """Length of a cycle of two steps on a straight way [m]."""
 
-SHORTEST = 0.35
+SHORTEST = 0.42
 """Share of it that is left close to a stop."""
 
 
@@ -67,7 +67,7 @@ class Route:
     def stopping(self, distance: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
         """One where the person stays, falling to zero about a step away from there."""
         away = (distance[..., None] - self._stops + self.length / 2) % self.length - self.length / 2
-        return np.exp(-((away / 0.4) ** 2)).sum(-1)
+        return np.exp(-((away / 0.3) ** 2)).sum(-1)
 
     @property
     def length(self) -> float:
@@ -114,7 +114,7 @@ class Route:
         """Cycles at the points of the curve: steps are shorter in bends and next to stops."""
         distance = self._curve[:, 0]
         bend = np.abs(np.gradient(self._headings, distance))
-        stride = STRIDE * (1 - (1 - SHORTEST) * self.stopping(distance).clip(0, 1)) / (1 + 0.5 * bend)
+        stride = STRIDE * (1 - (1 - SHORTEST) * self.stopping(distance).clip(0, 1)) / (1 + 0.2 * bend)
         free = np.r_[0, np.cumsum(np.diff(distance) / stride[1:])]
         at_stops = np.interp(self._stops, distance, free)
         wanted = np.r_[0, np.round(2 * at_stops - 0.5) / 2 + 0.25, np.round(free[-1])]

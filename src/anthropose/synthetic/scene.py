@@ -61,21 +61,21 @@ class Scene:
         """Everyone's true motion in the camera, in the frames in which the person is in the picture."""
         return seen_by(self.view, list(self.performances), self.body)
 
-    def frames(self) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-        """The pictures, drawn one after the other; the same ones every time."""
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+        """The pictures from `start` to `stop`, drawn one after the other; the same ones every time."""
         room = paint_room(self.view, self.seed)
         clothes = [clothe(self.body, person, self.seed) for person in range(len(self.performances))]
         faces = self.body.faces.numpy()
         grain = _grain(self.seed, self.camera.size)
-        rng = np.random.default_rng([self.seed, 9])
+        wanted = range(len(self))[start:stop]
         with MeshRenderer(*self.camera.size) as renderer:
-            for start in range(0, len(self), BATCH):
-                surfaces = [self._surface(performance, start) for performance in self.performances]
-                for frame in range(min(BATCH, len(self) - start)):
-                    picture = room.shaded(self._shadows(start + frame))
-                    meshes = [Mesh(s[frame], faces, colours) for s, colours in zip(surfaces, clothes, strict=True)]
+            for first in wanted[::BATCH]:
+                surfaces = [self._surface(performance, first) for performance in self.performances]
+                for frame in wanted[first - wanted.start :][:BATCH]:
+                    meshes = [Mesh(s[frame - first], faces, c) for s, c in zip(surfaces, clothes, strict=True)]
+                    picture = room.shaded(self._shadows(frame))
                     picture = renderer.draw(picture, meshes, self.camera.focal, self.camera.center)
-                    yield _developed(picture, grain, rng)
+                    yield _developed(picture, grain, np.random.default_rng([self.seed, frame]))
 
     def write(self, path: Path, progress: Callable[[float], None] = lambda share: None) -> None:
         """Writes the pictures as an MP4.

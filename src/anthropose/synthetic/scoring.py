@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from anthropose.metrics import acceleration_error, mpjpe, pa_mpjpe
@@ -28,7 +28,7 @@ class Score:
     coverage: float
     """Share of the true people's frames that were recovered."""
     mpjpe: float
-    """Mean distance of the joints with the pelvis at the same place [mm]."""
+    """Mean distance of the joints with the middle of the hips at the same place [mm]."""
     pa_mpjpe: float
     """The same after the best similarity alignment of each frame [mm]."""
     acceleration: float
@@ -40,7 +40,7 @@ def score(recovered: Sequence[Motion], truth: Sequence[Motion]) -> Score:
 
     A true person may have been recovered in several pieces; of two that cover the same frame the longer one counts.
     """
-    pieces: list[tuple[Float[Tensor, "n 14 3"], Float[Tensor, "n 14 3"]]] = []
+    pieces: list[tuple[Tensor, Tensor]] = []
     covered = [0] * len(truth)
     for person, true in enumerate(truth):
         mine = [motion for motion in recovered if _match(motion, truth) == person]
@@ -48,7 +48,8 @@ def score(recovered: Sequence[Motion], truth: Sequence[Motion]) -> Score:
         for motion in sorted(mine, key=len, reverse=True):
             found, rows = _common(motion, true, taken)
             taken |= set(motion.track.frames[found].tolist())
-            pieces.append((_joints(motion)[found], _joints(true)[rows]))
+            (ours, known), (theirs, _) = _joints(motion), _joints(true)
+            pieces.append((ours[found][:, known], theirs[rows][:, known]))
         covered[person] = len(taken)
     return _summary(pieces, covered, [len(true) for true in truth])
 
@@ -92,9 +93,9 @@ def _common(motion: Motion, true: Motion, without: set[int]) -> tuple[Tensor, Te
     return torch.tensor(found, dtype=torch.long), torch.tensor([row_of[frames[row]] for row in found], dtype=torch.long)
 
 
-def _joints(motion: Motion) -> Float[Tensor, "n 14 3"]:
-    """The compared joints with the pelvis, or the middle of the hips where there is none, at the origin."""
+def _joints(motion: Motion) -> tuple[Float[Tensor, "n 14 3"], Bool[Tensor, "14"]]:
+    """The compared joints, and which of them the motion has; the middle of the hips is at the origin."""
     joints, valid = pick(motion.joints, motion.skeleton, SMPL_24)
-    index = SMPL_24.index
-    root = joints[:, 0] if valid[0] else (joints[:, index("left_hip")] + joints[:, index("right_hip")]) / 2
-    return (joints - root[:, None])[:, [index(name) for name in SCORED]]
+    hips = joints[:, [SMPL_24.index("left_hip"), SMPL_24.index("right_hip")]]
+    compared = [SMPL_24.index(name) for name in SCORED]
+    return (joints - hips.mean(1, keepdim=True))[:, compared], valid[compared]
