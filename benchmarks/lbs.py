@@ -1,6 +1,6 @@
 """How many bodies per second: ours beside body-models and smplx, on a made-up model of SMPL's size.
 
-    python benchmarks/lbs.py [--others VENV]
+    python benchmarks/lbs.py [--others VENV] [--threads N]
 
 `VENV` holds body-models (`make test` makes one) and smplx where a person installed it; each library runs in a process
 of its own, one after the other, turn by turn, so that a busy machine is busy for all. Prints a table in Markdown.
@@ -20,7 +20,7 @@ import torch
 
 VERTICES = 6890
 BATCHES = (1, 16, 256)
-ROUNDS = 5
+ROUNDS = 3
 SECONDS = 1.0
 """How long a measurement lasts at least."""
 PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
@@ -133,8 +133,10 @@ def main() -> None:
     parser.add_argument(
         "--others", type=Path, default=Path(sys.prefix) / "body-models", help="venv of the other libraries"
     )
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--measure", nargs=2, metavar=("LIBRARY", "MODEL"), help=argparse.SUPPRESS)
     options = parser.parse_args()
+    torch.set_num_threads(options.threads)
     if options.measure:
         print(json.dumps(measure(options.measure[0], Path(options.measure[1]))))
         return
@@ -142,21 +144,29 @@ def main() -> None:
         report(Path(folder) / "model.npz", options.others)
 
 
+def measure_apart(library: str, python: Path, model_path: Path) -> dict[str, float]:
+    """What `measure` gives in a process of its own; nothing where the library is missing there."""
+    if not python.exists():
+        return {}
+    threads = str(torch.get_num_threads())
+    command = [python, __file__, "--threads", threads, "--measure", library, model_path]
+    turn = subprocess.run(command, capture_output=True, text=True, check=False)
+    if turn.returncode:
+        print(f"{library} left out: {turn.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+        return {}
+    return json.loads(turn.stdout.strip().splitlines()[-1])
+
+
 def report(model_path: Path, others: Path) -> None:
     """Prints the table."""
     write_model(model_path)
-    pythons = {"anthropose": Path(sys.executable), "body-models": others / "bin/python", "smplx": others /
-    "bin/python"} best: dict[str, dict[str, float]] = {} for _ in range(ROUNDS):
+    pythons = dict.fromkeys(LIBRARIES, others / "bin" / "python") | {"anthropose": Path(sys.executable)}
+    best: dict[str, dict[str, float]] = {}
+    for _ in range(ROUNDS):
         for library, python in pythons.items():
-            if library in pythons and python.exists():
-                turn = subprocess.run(
-                    [python, __file__, "--measure", library, model_path], capture_output=True, text=True, check=False
-                )
-                if turn.returncode:
-                    print(f"{library} left out: {turn.stderr.strip().splitlines()[-1]}", file=sys.stderr)
-                    continue
-                figures = json.loads(turn.stdout.strip().splitlines()[-1])
-                best[library] = {key: max(value, best.get(library, {}).get(key, 0)) for key, value in figures.items()}
+            figures = measure_apart(library, python, model_path)
+            best[library] = {key: max(value, best.get(library, {}).get(key, 0)) for key, value in figures.items()}
+    best = {library: figures for library, figures in best.items() if figures}
     print(f"Bodies per second, {VERTICES} vertices, {torch.get_num_threads()} threads, torch {torch.__version__}\n")
     print("| batch | pass | " + " | ".join(best) + " |")
     print("|---|---|" + "---|" * len(best))
