@@ -63,6 +63,26 @@ def test_surfaces_that_pass_through_each_other_are_cut_where_they_meet(software:
     assert red == pytest.approx(np.pi * (0.346 * 80 / 1.8) ** 2, rel=0.08)
 
 
+def test_people_apart_and_people_together_are_drawn_as_they_are_alone(software: bool) -> None:
+    # The third bridges the first two, and the fourth stands by itself.
+    places = [(-0.6, 0.0, 2.0), (0.6, 0.0, 2.0), (0.0, 0.0, 2.5), (0.0, -0.9, 2.0)]
+    meshes = [ball(place, 0.35) for place in places]
+    with MeshRenderer(120, 120, software=software) as renderer:
+        behind = np.zeros((120, 120, 3), np.uint8)
+        drawn = renderer.draw(behind, meshes, 100.0, (60.0, 60.0))
+        alone = [renderer.draw(behind, [mesh], 100.0, (60.0, 60.0)) for mesh in meshes]
+    covered = [picture.any(-1) for picture in alone]
+    assert np.array_equal(drawn.any(-1), np.any(covered, axis=0))
+    for picture, others in (
+        (alone[0], covered[1:]),
+        (alone[3], covered[:3]),
+        (alone[2], [covered[i] for i in (0, 1, 3)]),
+    ):
+        own = picture.any(-1) & ~np.any(others, axis=0)
+        assert own.any()
+        assert np.abs(drawn[own].astype(int) - picture[own]).max() <= 1
+
+
 def test_pixels_without_a_body_stay_as_they_were(software: bool) -> None:
     behind = picture(120, 90)
     kept = behind.copy()

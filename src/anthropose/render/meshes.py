@@ -3,6 +3,7 @@
 The picture is exactly that of `geometry.cameras.project`: a point of a surface lands on the pixel of its projection.
 """
 
+import math
 import warnings
 from collections.abc import Sequence
 from types import TracebackType
@@ -80,9 +81,8 @@ class MeshRenderer:
         picture = self._picture(background)
         single = [Mesh(np.asarray(vertices, np.float32), faces, colour) for vertices, faces, colour in meshes]
         drawable = [mesh for mesh in single if _is_drawable(mesh)]
-        rectangle = _rectangle(drawable, focal, center, self.width, self.height)
-        if rectangle is not None:
-            drawn = self._rasteriser.draw(drawable, View(focal, center, rectangle))
+        for rectangle, group in _groups(drawable, focal, center, Rectangle(0, 0, self.width, self.height)):
+            drawn = self._rasteriser.draw(group, View(focal, center, rectangle))
             _lay_over(picture, drawn, rectangle, self.opacity)
         return picture
 
@@ -103,7 +103,7 @@ def _make_rasteriser(width: int, height: int, light: Direction, software: bool) 
         try:
             return GLRasteriser(width, height, light)
         except NoOpenGL as error:
-            warnings.warn(f"no OpenGL ({error}), so pictures are drawn in numpy, about 30 times slower", stacklevel=3)
+            warnings.warn(f"no OpenGL ({error}), so pictures are drawn in numpy, ten times slower", stacklevel=3)
     return SoftwareRasteriser(light)
 
 
@@ -111,24 +111,35 @@ def _is_drawable(mesh: Mesh) -> bool:
     return bool(np.isfinite(mesh.vertices).all() and mesh.vertices[:, 2].max(initial=0.0) > NEAR)
 
 
-def _rectangle(
-    meshes: list[Mesh], focal: float, center: tuple[float, float], width: int, height: int
-) -> Rectangle | None:
-    """The smallest rectangle of the picture that holds all meshes; None where they are all outside."""
-    size = np.array([width, height])
-    low, high = np.full(2, np.inf), np.full(2, -np.inf)
+def _groups(
+    meshes: list[Mesh], focal: float, center: tuple[float, float], picture: Rectangle
+) -> list[tuple[Rectangle, list[Mesh]]]:
+    """Meshes that may hide each other, and the part of the picture that holds them; the rest need not be touched."""
+    groups: list[tuple[Rectangle, list[Mesh]]] = []
     for mesh in meshes:
-        depth = mesh.vertices[:, 2:]
-        if depth.min() <= NEAR:
-            # What the near plane cuts through may reach any edge of the picture.
-            return Rectangle(0, 0, width, height)
-        pixels = mesh.vertices[:, :2] / depth * focal + np.asarray(center, np.float32)
-        low, high = np.minimum(low, pixels.min(0)), np.maximum(high, pixels.max(0))
-    # One pixel of margin keeps smoothed outlines whole.
-    left, top = np.clip(np.floor(low) - 1, 0, size).astype(int).tolist()
-    right, bottom = np.clip(np.ceil(high) + 1, 0, size).astype(int).tolist()
-    if right <= left or bottom <= top:
-        return None
+        rectangle, together = _rectangle(mesh, focal, center, picture), [mesh]
+        if rectangle.width == 0 or rectangle.height == 0:
+            continue
+        while met := next((group for group in groups if group[0].overlaps(rectangle)), None):
+            groups = [group for group in groups if group is not met]
+            rectangle, together = rectangle.around(met[0]), [*met[1], *together]
+        groups.append((rectangle, together))
+    return groups
+
+
+def _rectangle(mesh: Mesh, focal: float, center: tuple[float, float], picture: Rectangle) -> Rectangle:
+    """The part of the picture that the mesh may cover; it has no size where the mesh is outside."""
+    x, y, depth = mesh.vertices.T
+    if depth.min() <= NEAR:
+        # What the near plane cuts through may reach any edge of the picture.
+        return picture
+    ends = []
+    for across, middle, size in ((x, center[0], picture.width), (y, center[1], picture.height)):
+        pixels = across / depth
+        # One pixel of margin keeps smoothed outlines whole.
+        low, high = focal * float(pixels.min()) + middle - 1, focal * float(pixels.max()) + middle + 1
+        ends.append((math.floor(min(max(low, 0), size)), math.ceil(min(max(high, 0), size))))
+    (left, right), (top, bottom) = ends
     return Rectangle(left, top, right - left, bottom - top)
 
 

@@ -1,4 +1,4 @@
-"""Rasterising in plain numpy, for machines without OpenGL: the same picture, some thirty times slower."""
+"""Rasterising in plain numpy, for machines without OpenGL: the same picture, some ten times slower."""
 
 import cv2
 import numpy as np

@@ -37,6 +37,19 @@ class Rectangle(NamedTuple):
     width: int
     height: int
 
+    def overlaps(self, other: "Rectangle") -> bool:
+        """Whether the two share a pixel."""
+        apart_x = self.left >= other.left + other.width or other.left >= self.left + self.width
+        apart_y = self.top >= other.top + other.height or other.top >= self.top + self.height
+        return not (apart_x or apart_y)
+
+    def around(self, other: "Rectangle") -> "Rectangle":
+        """The smallest rectangle that holds both."""
+        left, top = min(self.left, other.left), min(self.top, other.top)
+        right = max(self.left + self.width, other.left + other.width)
+        bottom = max(self.top + self.height, other.top + other.height)
+        return Rectangle(left, top, right - left, bottom - top)
+
 
 class View(NamedTuple):
     """The camera, and the part of its picture that is wanted."""

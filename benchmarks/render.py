@@ -1,0 +1,92 @@
+"""Frames per second of the overlay, stage by stage, at 1280x720: `python benchmarks/render.py [--seconds 4]`.
+
+A made-up clip with three people is decoded, drawn over and encoded, with one of them and with all. Stages are timed
+one by one, then the whole as `anthropose run` does it.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+
+from anthropose.render.meshes import Mesh, MeshRenderer
+from anthropose.render.overlay import BATCH, vertices_in_camera, write_overlay
+from anthropose.synthetic import Scene, make_scene
+from anthropose.video import VideoWriter, open_video
+
+SIZE = (1280, 720)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of the clip")
+    seconds = parser.parse_args().seconds
+    scene = make_scene(0, seconds, SIZE, persons=3)
+    with tempfile.TemporaryDirectory() as folder:
+        clip = Path(folder) / "clip.mp4"
+        report("made-up clip, 3 persons", len(scene), timed(lambda: scene.write(clip)))
+        with MeshRenderer(*SIZE) as renderer:
+            print(f"{renderer.device}, {torch.get_num_threads()} threads, {len(scene.body.template)} vertices")
+        report("decode", len(scene), timed(lambda: drain(open_video(clip).frames())))
+        report("encode", len(scene), timed(lambda: encode(clip, Path(folder) / "copy.mp4")))
+        for persons in (1, 3):
+            stages(scene, clip, persons, Path(folder) / "overlay.mp4")
+        report("draw in numpy, 1 person", 3, draw(scene, clip, 1, 3, software=True))
+
+
+def stages(scene: Scene, clip: Path, persons: int, path: Path) -> None:
+    motions = scene.truth[:persons]
+    name = f"{persons} person{'s' * (persons > 1)}"
+    report(f"bodies, {name}", len(scene), timed(lambda: [drain(surfaces(scene, m)) for m in range(persons)]))
+    report(f"draw, {name}", len(scene), draw(scene, clip, persons, len(scene), software=False))
+    for side in (False, True):
+        took = timed(lambda side=side: write_overlay(open_video(clip), motions, scene.body, path, side_view=side))
+        report(f"whole overlay, {name}{', with side view' * side}", len(scene), took)
+
+
+def surfaces(scene: Scene, person: int) -> Iterator[torch.Tensor]:
+    motion = scene.truth[person]
+    for start in range(0, len(motion), BATCH):
+        yield vertices_in_camera(motion, scene.body, torch.arange(start, min(start + BATCH, len(motion))))
+
+
+def draw(scene: Scene, clip: Path, persons: int, frames: int, software: bool) -> float:
+    """Seconds spent in `MeshRenderer.draw` alone."""
+    bodies = [torch.cat(list(surfaces(scene, person))).numpy() for person in range(persons)]
+    faces = scene.body.faces.numpy()
+    took = 0.0
+    with MeshRenderer(*SIZE, opacity=0.9, software=software) as renderer:
+        for frame, rgb in enumerate(open_video(clip).frames(0, frames)):
+            meshes = [Mesh(vertices[min(frame, len(vertices) - 1)], faces, (0.3, 0.7, 0.9)) for vertices in bodies]
+            start = time.perf_counter()
+            renderer.draw(rgb, meshes, scene.camera.focal, scene.camera.center)
+            took += time.perf_counter() - start
+    return took
+
+
+def encode(clip: Path, path: Path) -> None:
+    with VideoWriter(path, SIZE, 30.0) as writer:
+        for rgb in open_video(clip).frames():
+            writer.write(rgb)
+
+
+def drain(values: Iterator) -> None:
+    for _ in values:
+        pass
+
+
+def timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def report(stage: str, frames: int, seconds: float) -> None:
+    print(f"{stage:<42} {1000 * seconds / frames:8.1f} ms/frame {frames / seconds:8.1f} frames/s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
