@@ -313,13 +313,14 @@ def _unrest(piece: _Piece, rate: float) -> float:
 
 
 def _is_part(piece: _Piece, other: _Piece) -> bool:
-    """Whether a piece is a part of a longer one's body misread as a body: inside it most of the time, and small or alike."""
+    """Whether a piece is a part of a longer one's body misread as a body: mostly inside it, and small or alike."""
     if len(piece.sights) >= len(other.sights):
         return False
     wholes = {sight.frame: sight for sight in other.sights}
     inside = [_inside(sight.box, wholes[sight.frame].box) > 0.6 for sight in piece.sights if sight.frame in wholes]
     small = _median_size(piece.sights) < 0.75 * _median_size(other.sights)
-    return sum(inside) > 0.6 * len(piece.sights) and (small or likeness(_mean_looks(piece), _mean_looks(other)) > 0.7)
+    alike = float(likeness(_mean_looks(piece), _mean_looks(other))) > 0.7
+    return sum(inside) > 0.6 * len(piece.sights) and (small or alike)
 
 
 def _inside(a: np.ndarray, b: np.ndarray) -> float:
@@ -330,4 +331,6 @@ def _inside(a: np.ndarray, b: np.ndarray) -> float:
 
 def _track(person: int, piece: _Piece, detections: Detections) -> Track:
     own = detections[torch.tensor([sight.row for sight in piece.sights])]
+    if not len(own.skeleton):
+        return Track(person, own.frames, own.boxes)
     return Track(person, own.frames, own.boxes, own.keypoints, own.skeleton, own.world)
