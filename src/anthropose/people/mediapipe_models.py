@@ -139,7 +139,7 @@ class PoseModels:
             self._whole = packet_creator.create_proto(whole)
             # The graphs' threads write their notes at the first call; a blank one keeps them off the user's terminal.
             blank = Pyramid(np.zeros((LANDMARK_SIDE, LANDMARK_SIDE, 3), np.uint8))
-            everything = Roi(LANDMARK_SIDE / 2, LANDMARK_SIDE / 2, LANDMARK_SIDE, 0.0)
+            everything = Roi(LANDMARK_SIDE / 2, LANDMARK_SIDE / 2, float(LANDMARK_SIDE), 0.0)
             self.find(blank, everything)
             self.land(blank, everything)
 
@@ -188,7 +188,7 @@ class PoseWorkers:
     """
 
     def __init__(self, bundle: Path | None = None, count: int | None = None) -> None:
-        count = count or min(4, len(os.sched_getaffinity(0)))
+        count = count or min(4, os.cpu_count() or 1)
         self._free: SimpleQueue[PoseModels] = SimpleQueue()
         for _ in range(count):
             self._free.put(PoseModels(bundle))
