@@ -40,7 +40,7 @@ def files_in(folder: Path) -> set[str]:
 
 
 @pytest.fixture
-def mistake(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):  # noqa: ANN201
+def mistake(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     """Calls `anthropose WORDS` and expects one line that contains `expected`."""
 
     def check(expected: str, *words: object) -> None:
@@ -219,7 +219,7 @@ def test_help_answers_in_half_a_second() -> None:
     assert min(once() for _ in range(5)) < 0.5
 
 
-def track_of(found):  # noqa: ANN001, ANN201
+def track_of(found):
     from anthropose.motion import Track
 
     return Track(0, found.frames, found.boxes, found.keypoints, found.skeleton, found.world)
