@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 demo: $(VENV)/installed
 	$(BIN)/anthropose demo
 
-test: $(VENV)/installed-dev
+test: $(VENV)/installed-dev $(VENV)/body-models/installed
 	$(BIN)/ruff check src tests benchmarks examples
 	$(BIN)/ruff format --check src tests benchmarks examples
 	$(BIN)/mypy
@@ -22,6 +22,12 @@ $(VENV)/installed: pyproject.toml
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --group dev
+	touch $@
+
+# A SMPL reader that is not ours, to read the free body with. It needs numpy 2, so it has a place of its own.
+$(VENV)/body-models/installed: $(VENV)/installed
+	$(PYTHON) -m venv $(VENV)/body-models
+	$(VENV)/body-models/bin/python -m pip install --quiet "body-models>=0.26"
 	touch $@
 
 clean:

@@ -2,8 +2,11 @@
 
     python benchmarks/lbs.py [--others VENV] [--threads N]
 
-`VENV` holds body-models (`make test` makes one) and smplx where a person installed it; each library runs in a process
-of its own, one after the other, turn by turn, so that a busy machine is busy for all. Prints a table in Markdown.
+Each library runs in a process of its own, turn by turn, so that a busy machine is busy for all. The others need
+numpy 2 and
+live in VENV, by default the one that `make test` makes; what is missing there is left out of the table:
+
+    .venv/body-models/bin/pip install "torch>=2.6,<2.14" smplx
 """
 
 import argparse

@@ -199,7 +199,7 @@ def _model(name: str, arrays: dict[str, np.ndarray]) -> BodyModel:
     template, regressor = arrays["v_template"], arrays["J_regressor"]
     pose = arrays.get("posedirs")
     extra = tensor("J_regressor_extra")
-    guessed = approximate_extra(regressor, top=int(template[:, 1].argmax()))
+    guessed = approximate_extra(regressor, top=int(template[:, 1].argmax()), nose=int(arrays["picked"][0]))
     return BodyModel(
         name=name,
         template=torch.from_numpy(template),

@@ -128,7 +128,7 @@ class Shaped:
         joints, transforms = rigid_transforms(flat_rotations, rest, SMPL_24.parents)
         template, basis, weights = self.model.planes
         vertices = skin(template, basis, self.model.coefficients(flat_betas, flat_rotations), weights, transforms)
-        vertices, joints = vertices.reshape(*batch, -1, 3), joints.reshape(*batch, 24, 3)
+        vertices, joints = (points.reshape(*batch, *points.shape[1:]) for points in (vertices, joints))
         if translation is not None:
             vertices, joints = vertices + translation[..., None, :], joints + translation[..., None, :]
         return Posed(self.model, vertices, joints)
@@ -236,7 +236,7 @@ class PointModel:
         rest = Shaped(self._model, flat_betas).joints
         joints, transforms = rigid_transforms(flat_rotations, rest, SMPL_24.parents)
         points = torch.cat([joints, self._surface(flat_betas, flat_rotations, transforms)], dim=1)
-        points = points.reshape(*batch, -1, 3)
+        points = points.reshape(*batch, *points.shape[1:])
         if translation is not None:
             points = points + translation[..., None, :]
         missing = torch.zeros_like(points[..., :1, :])

@@ -21,20 +21,11 @@ class _Forbidden(Exception):
 class _StandIn:
     """Any chumpy or scipy object: remembers its state and does nothing."""
 
-    state: dict[str, Any]
-
-    def __new__(cls, *_: Any) -> "_StandIn":
-        stand_in = super().__new__(cls)
-        stand_in.state = {}
-        return stand_in
-
-    def __init__(self, *_: Any) -> None:
-        pass
+    def __init__(self, *_: Any, **__: Any) -> None:
+        self.state: dict[str, Any] = {}
 
     def __setstate__(self, state: Any) -> None:
-        if not isinstance(state, dict):
-            raise _Forbidden(f"a state of type {type(state).__name__}")
-        self.state = state
+        self.state = state if isinstance(state, dict) else {}
 
 
 class _Chumpy(_StandIn):
@@ -69,9 +60,16 @@ def _latin1(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
+def _scalar(kind: np.dtype, data: bytes | str) -> np.generic:
+    """A single number of numpy's."""
+    if kind.kind not in "biuf":
+        raise _Forbidden(f"a number of type {kind}")
+    return np.frombuffer(data.encode("latin1") if isinstance(data, str) else data, kind)[0]
+
+
 def _reconstructor(kind: type, base: type, _: Any) -> Any:
     """What old pickles call to make an object without arguments."""
-    if base is not object or not issubclass(kind, _StandIn):
+    if base is not object or not (isinstance(kind, type) and issubclass(kind, _StandIn)):
         raise _Forbidden(f"an object of type {kind}")
     return kind()
 
@@ -82,14 +80,20 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy", "dtype"): np.dtype,
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct_array,
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct_array,
-    ("numpy.core.multiarray", "scalar"): np.float64(0).__reduce__()[0],
-    ("numpy._core.multiarray", "scalar"): np.float64(0).__reduce__()[0],
+    ("numpy.core.multiarray", "scalar"): _scalar,
+    ("numpy._core.multiarray", "scalar"): _scalar,
     ("_codecs", "encode"): _latin1,
     ("copyreg", "_reconstructor"): _reconstructor,
+    ("copy_reg", "_reconstructor"): _reconstructor,
     ("builtins", "object"): object,
+    ("__builtin__", "object"): object,
+    ("builtins", "set"): set,
+    ("__builtin__", "set"): set,
+    ("collections", "OrderedDict"): dict,
     ("scipy.sparse.csc", "csc_matrix"): _SparseColumns,
     ("scipy.sparse._csc", "csc_matrix"): _SparseColumns,
 }
+"""All that is given to a pickle, by the names that Python 2 and 3 have for it."""
 
 
 class _Reader(pickle.Unpickler):

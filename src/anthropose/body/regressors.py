@@ -48,7 +48,7 @@ def fit_row(
     return weights / weights.sum()
 
 
-def approximate_extra(joint_regressor: Float[np.ndarray, "24 v"], top: int) -> Float[np.ndarray, "9 v"]:
+def approximate_extra(joint_regressor: Float[np.ndarray, "24 v"], top: int, nose: int) -> Float[np.ndarray, "9 v"]:
     """Rows of EXTRA_9 mixed from those of the tree, for a body whose file has no `J_regressor_extra`.
 
     Good to two or three centimetres: enough to fit a body to pictures, not to compare with published numbers.
@@ -56,10 +56,10 @@ def approximate_extra(joint_regressor: Float[np.ndarray, "24 v"], top: int) -> F
     Args:
         joint_regressor: rows of SMPL_24.
         top: the highest vertex.
+        nose: the vertex at its tip.
     """
     rows = dict(zip(SMPL_24.joints, joint_regressor, strict=True))
-    rows["top"] = np.zeros_like(joint_regressor[0])
-    rows["top"][top] = 1
+    rows |= {"top": np.eye(1, joint_regressor.shape[1], top)[0], "nose": np.eye(1, joint_regressor.shape[1], nose)[0]}
     mixtures = {
         "lsp_right_hip": {"right_hip": 1.0},
         "lsp_left_hip": {"left_hip": 1.0},
@@ -68,7 +68,7 @@ def approximate_extra(joint_regressor: Float[np.ndarray, "24 v"], top: int) -> F
         "mpii_pelvis": {"left_hip": 0.5, "right_hip": 0.5},
         "thorax": {"neck": 0.5, "left_shoulder": 0.25, "right_shoulder": 0.25},
         "h36m_spine": {"spine1": 0.7, "spine2": 0.3},
-        "h36m_jaw": {"head": 0.9, "top": 0.1},
+        "h36m_jaw": {"neck": 0.2, "head": 0.5, "nose": 0.3},
         "h36m_head": {"head": 0.4, "top": 0.6},
     }
     mixed = [sum(share * rows[name] for name, share in mixtures[point].items()) for point in EXTRA_9.split()]
