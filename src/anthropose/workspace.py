@@ -50,11 +50,14 @@ class Workspace:
     def drop_outdated(self, wanted: dict[str, str]) -> None:
         """Removes the artefacts outside `stages/` that are not in `wanted` (name -> key) or have another key there."""
         assert self.folder is not None
-        for name, key in list(self._keys.items()):
-            if not name.startswith("stages/") and wanted.get(name) != key:
-                (self.folder / name).unlink(missing_ok=True)
-                del self._keys[name]
-        self._write_index()
+        outdated = [
+            name for name, key in self._keys.items() if not name.startswith("stages/") and wanted.get(name) != key
+        ]
+        for name in outdated:
+            (self.folder / name).unlink(missing_ok=True)
+            del self._keys[name]
+        if outdated:
+            self._write_index()
 
     def check_writable(self) -> None:
         """Finds out before the work, not after it, whether the folder can be written.
