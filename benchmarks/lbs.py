@@ -3,8 +3,7 @@
     python benchmarks/lbs.py [--others VENV] [--threads N]
 
 Each library runs in a process of its own, turn by turn, so that a busy machine is busy for all. The others need
-numpy 2 and
-live in VENV, by default the one that `make test` makes; what is missing there is left out of the table:
+numpy 2 and live in VENV, by default the one that `make test` makes; what is missing there is left out of the table:
 
     .venv/body-models/bin/pip install "torch>=2.6,<2.14" smplx
 """
