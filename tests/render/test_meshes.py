@@ -1,7 +1,5 @@
 """Bodies drawn over pictures, by either rasteriser."""
 
-import warnings
-
 import numpy as np
 import pytest
 import torch
@@ -207,21 +205,37 @@ def test_both_rasterisers_draw_the_same_picture() -> None:
     assert (difference > 12).mean() < 0.02
 
 
-def test_without_opengl_one_line_warns_and_numpy_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_opengl_one_line_says_so_and_numpy_draws(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def absent() -> None:
         raise gl.NoOpenGL("libEGL.so.1 not found")
 
     monkeypatch.setattr(gl, "make_context", absent)
-    with pytest.warns(UserWarning, match=r"no OpenGL \(libEGL.so.1 not found\)") as caught:
-        renderer = MeshRenderer(40, 40)
-    assert renderer.device.startswith("numpy")
-    assert (renderer.draw(None, [ball((0, 0, 2.0), 0.4)], 40.0, (20.0, 20.0)) != BACKGROUND).any()
-    assert len(caught) == 1
-    assert "\n" not in str(caught[0].message)
+    with MeshRenderer(40, 40) as renderer, MeshRenderer(30, 30):
+        assert renderer.device.startswith("numpy")
+        assert (renderer.draw(None, [ball((0, 0, 2.0), 0.4)], 40.0, (20.0, 20.0)) != BACKGROUND).any()
+    assert len(caplog.messages) == 1
+    assert "no OpenGL (libEGL.so.1 not found)" in caplog.messages[0]
+    assert "\n" not in caplog.messages[0]
 
 
 @pytest.mark.usefixtures("opengl")
-def test_where_there_is_opengl_nothing_is_said(recwarn: pytest.WarningsRecorder) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        MeshRenderer(20, 20).close()
+def test_where_there_is_opengl_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    MeshRenderer(20, 20).close()
+    assert not caplog.messages
+
+
+def test_opengl_that_fails_every_way_is_reported_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    import moderngl
+
+    tried: list[dict] = []
+
+    def fail(**settings: object) -> None:
+        tried.append(settings)
+        raise Exception("eglInitialize failed")
+
+    monkeypatch.setattr(moderngl, "create_context", fail)
+    with pytest.raises(gl.NoOpenGL, match="eglInitialize failed"):
+        gl.make_context()
+    assert tried

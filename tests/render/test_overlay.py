@@ -78,7 +78,7 @@ def test_the_side_view_adds_a_panel_and_leaves_the_picture(tmp_path: Path) -> No
     write_overlay(open_video(source), [standing(BODY, [1])], BODY, tmp_path / "with.mp4", side_view=True)
     write_overlay(open_video(source), [standing(BODY, [1])], BODY, tmp_path / "without.mp4")
     wide, narrow = open_video(tmp_path / "with.mp4"), open_video(tmp_path / "without.mp4")
-    assert wide.size == (SIZE[0] + 72, SIZE[1])
+    assert wide.size == (SIZE[0] + SIZE[1], SIZE[1])
     for a, b in zip(wide.frames(), narrow.frames(), strict=True):
         assert np.abs(a[:, :156].astype(int) - b[:, :156]).mean() < 4
     panels = [frame[:, SIZE[0] :].astype(int) for frame in wide.frames()]

@@ -3,9 +3,10 @@
 The picture is exactly that of `geometry.cameras.project`: a point of a surface lands on the pixel of its projection.
 """
 
+import logging
 import math
-import warnings
 from collections.abc import Sequence
+from functools import cache
 from types import TracebackType
 
 import cv2
@@ -15,6 +16,8 @@ from jaxtyping import UInt8
 from anthropose.render.surface import NEAR, SOFT_LIGHT, Direction, Mesh, Rasteriser, Rectangle, View
 
 __all__ = ["Mesh", "MeshRenderer"]
+
+LOG = logging.getLogger(__name__)
 
 BACKGROUND = 235
 """The grey that stands behind bodies where no picture is given."""
@@ -103,8 +106,14 @@ def _make_rasteriser(width: int, height: int, light: Direction, software: bool) 
         try:
             return GLRasteriser(width, height, light)
         except NoOpenGL as error:
-            warnings.warn(f"no OpenGL ({error}), so pictures are drawn in numpy, ten times slower", stacklevel=3)
+            _tell_once(f"no OpenGL ({error}); pictures are drawn in numpy, which takes ten times as long")
     return SoftwareRasteriser(light)
+
+
+@cache
+def _tell_once(message: str) -> None:
+    """An overlay with a side view has two renderers, which need not both complain."""
+    LOG.warning(message)
 
 
 def _is_drawable(mesh: Mesh) -> bool:

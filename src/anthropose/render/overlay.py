@@ -70,7 +70,7 @@ def write_overlay(
     size = _fit(video.size)
     cameras = [_camera_for(motion, video.size, size) for motion in motions]
     performers = [Performer(motion, body) for motion in motions]
-    panel = (round(0.75 * size[1]), size[1])
+    panel = (min(size), size[1])
     side = SideView.around(motions, panel) if side_view and motions else None
     whole = size if side is None else (size[0] + panel[0], size[1])
     frames = len(video) if stop is None else min(stop, len(video))
