@@ -32,7 +32,7 @@ class BodyModel:
     """What a SMPL-format file holds, for `v` vertices and `f` triangles."""
 
     name: str
-    """What motion files remember the body by: "free", an installed name, or the file's stem."""
+    """What motion files remember the body by: "free", an installed name, or the file's path."""
     template: Float[Tensor, "v 3"]
     """The mean person at rest [m]."""
     shape_basis: Float[Tensor, "v 3 10"]
