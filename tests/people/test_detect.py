@@ -15,5 +15,5 @@ def test_a_detector_of_ones_own_is_found_by_module_and_class() -> None:
 
 
 def test_a_module_that_cannot_be_imported_is_one_line() -> None:
-    with pytest.raises(UserError, match="expected package.module:Class"):
+    with pytest.raises(UserError, match=r"expected package\.module:Class"):
         find_detector("no.such.module:Detector")

@@ -17,6 +17,7 @@ from scipy.optimize import linear_sum_assignment
 from anthropose.motion import Track
 from anthropose.people.detections import Detections
 from anthropose.people.looks import likeness
+from anthropose.people.sides import mend_sides
 from anthropose.people.sort import overlaps
 from anthropose.skeleton import Skeleton
 
@@ -45,6 +46,8 @@ class FollowConfig:
     """Standard deviation of a detected place [sizes]."""
     acceleration: float = 4.0
     """Standard deviation of the acceleration [sizes / s^2]; a somersault has about 5."""
+    mend_sides: bool = True
+    """Whether to exchange left and right keypoints where the detector swapped them."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,8 @@ def follow(
     pieces = [p for p in pieces if _is_person(p, frames_per_second, config)]
     kept = [p for p in pieces if not any(_is_part(p, other) for other in pieces)]
     kept.sort(key=lambda p: (p.sights[0].frame, -p.sights[0].size))
-    return [_track(person, piece, detections) for person, piece in enumerate(kept)]
+    tracks = [_track(person, piece, detections) for person, piece in enumerate(kept)]
+    return [mend_sides(track) for track in tracks] if config.mend_sides else tracks
 
 
 def _sights(detections: Detections, image_size: tuple[int, int]) -> list[_Sight]:

@@ -35,8 +35,8 @@ COCO_ORDERS = {17: COCO_17, 26: HALPE_26, 33: MEDIAPIPE_33, 68: HALPE_26, 133: C
 OPENPOSE_ORDERS = {25: BODY_25, 21: STAF_21, 18: OPENPOSE_18}
 
 EXPECTED = "expected AlphaPose or COCO json, a folder of OpenPose json, or MOT text"
-TRUSTING = FollowConfig(sure_score=0.3, least_mean_score=0.2, most_unrest=math.inf)
-"""Other programs' confidences run lower than our detector's, and they have thrown their ghosts out already."""
+TRUSTING = FollowConfig(sure_score=0.3, least_mean_score=0.2, most_unrest=math.inf, mend_sides=False)
+"""Others' confidences run lower than our detector's, they have thrown out their ghosts, and points stay as given."""
 
 
 @dataclass(frozen=True)
