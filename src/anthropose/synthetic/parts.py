@@ -23,14 +23,14 @@ def parts(seed: int) -> list[Part]:
         _moved(
             rng,
             *((0.0, -1.0, -6.9), (1.2, -0.1, -5.9), (2.4, 0.0, -4.75, 1.4), (4.7, 0.35, -4.25), (5.5, 1.1, -4.75)),
-            *((7.0, 1.2, -6.3), (9.0, 0.1, -8.3), (10.6, -1.5, -8.2)),
+            *((7.0, 1.2, -6.2), (8.9, 0.1, -7.7), (10.5, -1.3, -7.7)),
         ),
         PERIOD,
     )
     crosses = Route(
         _moved(
             rng,
-            *((0.0, 1.7, -6.2), (1.4, 0.3, -6.2), (2.7, -1.0, -5.9), (3.7, -1.1, -5.0, 2.1)),
+            *((0.0, 1.8, -6.7), (1.4, 0.4, -6.8), (2.7, -0.9, -6.2), (3.9, -1.1, -5.1, 2.0)),
             *((7.7, 0.4, -4.7), (9.3, 1.9, -4.9), (10.7, 2.5, -5.8)),
         ),
         PERIOD,
@@ -45,7 +45,7 @@ def parts(seed: int) -> list[Part]:
     )
     return [
         Part(comes, wave=_between(2.0, 3.8), crouch=_never),
-        Part(crosses, wave=_never, crouch=_between(4.0, 5.7, ease=0.7)),
+        Part(crosses, wave=_never, crouch=_between(4.1, 5.8, ease=0.7)),
         Part(strolls, wave=_never, crouch=_never),
     ]
 

@@ -19,7 +19,7 @@ from anthropose.skeleton import SMPL_24
 from anthropose.synthetic.clothes import clothe
 from anthropose.synthetic.parts import parts
 from anthropose.synthetic.performance import Performance, perform
-from anthropose.synthetic.room import paint_room
+from anthropose.synthetic.room import Room, paint_room
 from anthropose.synthetic.viewpoint import BATCH, Viewpoint, seen_by
 from anthropose.video import VideoWriter
 
@@ -63,7 +63,6 @@ class Scene:
 
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
         """The pictures from `start` to `stop`, drawn one after the other; the same ones every time."""
-        room = paint_room(self.view, self.seed)
         clothes = [clothe(self.body, person, self.seed) for person in range(len(self.performances))]
         faces = self.body.faces.numpy()
         grain = _grain(self.seed, self.camera.size)
@@ -73,7 +72,7 @@ class Scene:
                 surfaces = [self._surface(performance, first) for performance in self.performances]
                 for frame in wanted[first - wanted.start :][:BATCH]:
                     meshes = [Mesh(s[frame - first], faces, c) for s, c in zip(surfaces, clothes, strict=True)]
-                    picture = room.shaded(self._shadows(frame))
+                    picture = self._room.shaded(self._shadows(frame))
                     picture = renderer.draw(picture, meshes, self.camera.focal, self.camera.center)
                     yield _developed(picture, grain, np.random.default_rng([self.seed, frame]))
 
@@ -91,6 +90,10 @@ class Scene:
     def _surface(self, performance: Performance, start: int) -> Float[np.ndarray, "b v 3"]:
         with torch.inference_mode():
             return self.view.place(performance.posed(self.body, start, start + BATCH).vertices).numpy()
+
+    @cached_property
+    def _room(self) -> Room:
+        return paint_room(self.view, self.seed)
 
     @cached_property
     def _joints(self) -> list[Float[np.ndarray, "n 24 3"]]:
