@@ -15,6 +15,6 @@ with tempfile.TemporaryDirectory() as folder:
     for motion in ap.reconstruct(clip):
         first, last = motion.translation[0], motion.translation[-1]
         print(f"person {motion.track.person}: {len(motion)} frames by {motion.method}")
-        print(f"  pelvis from {first.numpy().round(2)} to {last.numpy().round(2)} m in the camera (x right, y down, z away)")
+        print(f"  pelvis from {first.numpy().round(2)} to {last.numpy().round(2)} m (x right, y down, z away)")
         wrist = motion.skeleton.index("right_wrist")
         print(f"  right wrist in the picture at first: {motion.projected[0, wrist].numpy().round()} px")

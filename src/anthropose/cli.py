@@ -3,9 +3,10 @@
 import os
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
@@ -150,7 +151,14 @@ def doctor() -> None:
     print(examine())
 
 
-COMMANDS = {"demo": demo, "run": run, "render": render, "export": export, "body": body, "doctor": doctor}
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "demo": demo,
+    "run": run,
+    "render": render,
+    "export": export,
+    "body": body,
+    "doctor": doctor,
+}
 
 
 def main() -> None:

@@ -69,7 +69,8 @@ def _rendering() -> str:
     faces = torch.tensor([[0, 1, 2]]).numpy()
     with MeshRenderer(64, 48) as renderer:
         picture = renderer.draw(None, [(triangle, faces, (1.0, 0.0, 0.0))], 50.0, (32.0, 24.0))
-        assert picture[24, 32].any(), "a triangle in front of the camera was not drawn"
+        red, green, _ = picture[24, 32].tolist()
+        assert red > green + 50, "a red triangle in front of the camera was not drawn"
         return renderer.device
 
 
