@@ -1,5 +1,7 @@
 """SMPLify: fits one body to a whole track of 2D keypoints, in the camera of the full image."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,13 +54,16 @@ class SMPLify:
         self.config = config or SMPLifyConfig()
         self.prior = GaussianMixturePrior.load(self.config.prior)
 
-    @torch.no_grad()
     def reconstruct(self, clip: Clip, progress: Progress = lambda share: None) -> Motion:
         """The motion of the clip's person, one shape for the whole track.
 
         Raises:
             UserError: the track has no keypoints, or none that the body has and that are trusted in any frame.
         """
+        with torch.no_grad(), _one_thread():
+            return self._reconstruct(clip, progress)
+
+    def _reconstruct(self, clip: Clip, progress: Progress) -> Motion:
         track = clip.track
         if track.keypoints is None or track.skeleton is None:
             raise UserError("smplify fits keypoints and this track has boxes only; use a detector or a file that gives keypoints")
@@ -102,6 +107,17 @@ class SMPLify:
             body_model=self.body.name,
             method=self.name,
         )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The fit is thousands of small steps: threads would wait for each other, on a busy machine ten times as long."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def gather_evidence(figure: Figure, clip: Clip) -> Evidence:

@@ -27,19 +27,23 @@ class Weights:
 
     pixels: float = 0.02
     """Of a keypoint, as a share of the person's height in the image."""
-    outlier: float = 4.0
+    outlier: float = 6.0
     """Deviations at which a keypoint or a 3D guess begins to be taken for a mistake."""
     world_across: float = 0.15
     """Of the detector's own 3D guess, across the line of sight [m]."""
     world_along: float = 0.10
     """The same along the line of sight."""
-    pose: float = 0.5
+    pose: float = 0.2
     """Strength of the pose prior."""
     bending: float = 0.1
     """Of knees and elbows beyond straight [rad]."""
+    lean: float = 0.3
+    """Of the pelvis towards or away from the camera [rad], which 2D hardly tells; people are upright more often than not."""
+    lean_outlier: float = 2.0
+    """Deviations at which a person begins to be taken for one who bends or lies."""
     shape: float = 0.5
     """Strength of the shape prior, per frame."""
-    acceleration: float = 8.0
+    acceleration: float = 16.0
     """Of joints [m/s^2]."""
     turning: float = 60.0
     """Of joints' angular acceleration [rad/s^2]."""
@@ -130,7 +134,7 @@ class Energy:
         energy = self._keypoints(placed, normal, jacobian, by_shape)
         if self.evidence.world is not None:
             energy = energy + self._world(placed, normal, jacobian, by_shape)
-        energy = energy + self._pose(state, normal)
+        energy = energy + self._pose(state, normal) + self._upright(placed, normal)
         if self.shape:
             energy = energy + 0.5 * self.weights.shape * state.betas.square().sum()
             if normal is not None:
@@ -196,6 +200,17 @@ class Energy:
             rows = torch.stack([sign * by_turn[:, 3 * j + axis] for j, axis, sign in bends], dim=1) / self.weights.bending
             normal.add(rows * (values > 0)[..., None], values)
         return energy + 0.5 * values.square().sum(1)
+
+    def _upright(self, placed: Placed, normal: Normal | None) -> Tensor:
+        """How far the pelvis leans along the line of sight: the depth of its upward axis."""
+        root = placed.orientations[:, 0]
+        away = root[:, 2:, 1] / self.weights.lean
+        energy, share = _robust(away[..., None], torch.ones_like(away), self.weights.lean_outlier)
+        if normal is not None:
+            rows = torch.zeros(len(root), 1, UNKNOWNS)
+            rows[:, 0, 0], rows[:, 0, 2] = root[:, 2, 2], -root[:, 2, 0]
+            normal.add(rows * (share / self.weights.lean)[..., None], away * share)
+        return energy
 
     def _motion(self, state: State, placed: Placed, normal: Normal | None, jacobian: Tensor | None) -> Tensor:
         """Accelerations of the joints' places and of their turning."""
