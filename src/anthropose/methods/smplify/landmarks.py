@@ -19,6 +19,11 @@ OWNERS = {
 TRUST = {"eye": 0.5, "ear": 0.5, "nose": 0.7, "hip": 0.8, "pinky": 0.4, "index": 0.4, "mouth": 0.5, "thumb": 0.0, "heel": 0.6, "toe": 0.6}
 """Part of a keypoint's name -> how much its distance counts; 1 for the rest. Small parts are found less surely than large ones."""
 
+DEPTH_TRUST = {"shoulder": 1.0, "hip": 1.0, "elbow": 0.6, "knee": 0.5, "wrist": 0.25, "ankle": 0.3, "ear": 0.3}
+"""The same for a detector's own 3D guess; 0 for the rest. Mediapipe's is off by 4 cm at shoulders and 10 cm at wrists and ankles
+(median, in depth, on drawings of the free body), and its fingers and toes only repeat wrists and ankles.
+"""
+
 STAND_INS = {
     "mediapipe-33": {
         "left_pinky": "left_hand", "left_index": "left_hand", "right_pinky": "right_hand", "right_index": "right_hand",
@@ -56,6 +61,8 @@ class Landmarks:
     valid: Bool[Tensor, "k"]
     """Which keypoints the body has."""
     trust: Float[Tensor, "k"]
+    depth_trust: Float[Tensor, "k"]
+    """For the detector's 3D guess."""
 
     def place(
         self, betas: Float[Tensor, "n 10"], rotations: Float[Tensor, "n 24 3 3"], orientations: Float[Tensor, "n 24 3 3"]
@@ -78,8 +85,13 @@ def landmarks_of(body: BodyModel, skeleton: Skeleton) -> Landmarks:
         owners=tuple(_owner(name) for name in skeleton.joints),
         offsets=torch.tensor([_offset(name, OFFSETS.get(skeleton.name, {})) for name in skeleton.joints]),
         valid=points.valid[list(order)],
-        trust=torch.tensor([next((t for part, t in TRUST.items() if part in name), 1.0) for name in skeleton.joints]),
+        trust=torch.tensor([_by_part(TRUST, name, 1.0) for name in skeleton.joints]),
+        depth_trust=torch.tensor([_by_part(DEPTH_TRUST, name, 0.0) for name in skeleton.joints]),
     )
+
+
+def _by_part(table: dict[str, float], name: str, otherwise: float) -> float:
+    return next((value for part, value in table.items() if part in name), otherwise)
 
 
 def _side(name: str) -> str:

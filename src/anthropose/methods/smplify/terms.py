@@ -29,9 +29,9 @@ class Weights:
     """Of a keypoint, as a share of the person's height in the image."""
     outlier: float = 6.0
     """Deviations at which a keypoint or a 3D guess begins to be taken for a mistake."""
-    world_across: float = 0.15
+    world_across: float = 0.3
     """Of the detector's own 3D guess, across the line of sight [m]."""
-    world_along: float = 0.10
+    world_along: float = 0.12
     """The same along the line of sight."""
     pose: float = 0.2
     """Strength of the pose prior."""
@@ -170,7 +170,8 @@ class Energy:
         assert world is not None
         inverse = 1 / world.new_tensor([self.weights.world_across, self.weights.world_across, self.weights.world_along])
         away = (placed.landmarks - placed.points[:, self.hips].mean(1, keepdim=True) - world) * inverse
-        energy, share = _robust(away, self.evidence.trust, self.weights.outlier)
+        trust = self.evidence.trust * self.figure.table.depth_trust
+        energy, share = _robust(away, trust, self.weights.outlier)
         if normal is not None and jacobian is not None:
 
             def seen(moves: Tensor) -> Tensor:
