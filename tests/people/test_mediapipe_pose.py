@@ -54,7 +54,7 @@ def test_someone_on_the_edge_of_one_square_is_well_inside_another() -> None:
 def test_keypoints_are_most_similar_to_themselves() -> None:
     points = np.column_stack([np.random.default_rng(0).uniform(0, 100, (33, 2)), np.ones(33)])
     assert similarity(points, points, 100) == pytest.approx(1)
-    assert similarity(points, points + (30, 0, 0), 100) < 0.1
+    assert similarity(points, points + np.array([30, 0, 0]), 100) < 0.1
 
 
 @pytest.mark.parametrize("size", [(480, 640), (48, 64), (1, 1), (3000, 4000)])
@@ -101,7 +101,7 @@ def test_a_person_is_found_and_goes_on_from_what_was_found_before(detector: Medi
 
 @needs_clips
 def test_the_world_landmarks_are_in_camera_axes(detector: MediapipeDetector) -> None:
-    """x right, y down, z away: the woman stands half turned, her left side to the right of the picture and farther away."""
+    """x right, y down, z away: the woman is half turned, her left side to the picture's right and farther away."""
     _, (track,) = found(detector, "squats.mp4", 20, 24)
     assert track.world is not None
     index = MEDIAPIPE_33.index

@@ -7,7 +7,6 @@ was heading, by size and by clothes.
 """
 
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -40,7 +39,7 @@ class FollowConfig:
     """Shorter tracks are dropped."""
     least_mean_score: float = 0.5
     """Tracks with a lower mean score are taken for ghosts and dropped."""
-    most_unrest: float = 1.5
+    most_unrest: float = 1.0
     """Median speed of keypoints against the torso [sizes / s]; ghosts flicker, people's heads and hips do not."""
     measurement_noise: float = 0.04
     """Standard deviation of a detected place [sizes]."""
@@ -308,9 +307,11 @@ def _is_person(piece: _Piece, rate: float, config: FollowConfig) -> bool:
 def _unrest(piece: _Piece, rate: float) -> float:
     """Median over time and keypoints of the speed against the torso, in sizes per second; zero without keypoints."""
     speeds = []
-    for a, b in pairwise(piece.sights):
+    # At high rates neighbouring frames differ by little but noise, which would count as speed.
+    lag = max(1, round(rate / 30))
+    for a, b in zip(piece.sights, piece.sights[lag:], strict=False):
         both = (a.points[:, 2] > 0.3) & (b.points[:, 2] > 0.3)
-        if both.sum() >= 4 and b.frame - a.frame <= max(0.2 * rate, 1):
+        if both.sum() >= 4 and b.frame - a.frame <= max(0.2 * rate, lag):
             moved = (b.points[both, :2] - b.center) - (a.points[both, :2] - a.center)
             speeds.append(np.median(np.hypot(*moved.T)) / max(a.size, b.size) * rate / (b.frame - a.frame))
     return float(np.median(speeds)) if speeds else 0.0

@@ -75,6 +75,17 @@ class _Sight:
         return (self.landed.presence + self.confirmed) / 2
 
 
+@dataclass(frozen=True)
+class _Arrival:
+    """Where and when someone was found."""
+
+    number: int
+    """Of the frame."""
+    sight: _Sight
+    score: float
+    """The detector network's."""
+
+
 @dataclass
 class _Person:
     """Someone being followed: the last sight, and where to look next."""
@@ -94,30 +105,49 @@ class _Person:
     """Running mean of the detector network's score."""
     unchecked: int = 0
     """Frames since the detector network was last asked about this person."""
+    checks: int = 0
+    """How often it was asked."""
+    arrival: _Arrival | None = None
+    """Where to begin to follow this person backwards; None when that is done."""
+
+    def __post_init__(self) -> None:
+        self.place = self.sight.landed.next_roi
 
     def roi(self) -> Roi:
         """Where the person should be in the next frame."""
-        last, ahead = self.sight.landed.next_roi, self.velocity * (1 + self.lost)
-        return replace(last, x=last.x + float(ahead[0]), y=last.y + float(ahead[1]))
+        ahead = self.velocity * (1 + self.lost)
+        return replace(self.place, x=self.place.x + float(ahead[0]), y=self.place.y + float(ahead[1]))
 
     def surprise(self, sight: _Sight) -> float:
         """How badly a sight fits what is known: by place and by clothes."""
         return _apart(self.roi(), sight.landed.next_roi) + 1 - float(likeness(self.looks, sight.looks))
 
     def seen(self, sight: _Sight) -> None:
-        """Takes in a new sight."""
-        now, before = sight.landed.next_roi, self.sight.landed.next_roi
-        moved = np.array([now.x - before.x, now.y - before.y])
-        self.velocity = 0.5 * self.velocity + 0.5 * moved / (1 + self.lost)
+        """Takes in a new sight.
+
+        The square follows small changes only in part: the landmark network's answer changes a little with the
+        square, and a square that follows every tremor makes more of it. Large changes are real: followed at once.
+        """
+        found, expected = sight.landed.next_roi, self.roi()
+        miss = np.array([found.x - expected.x, found.y - expected.y])
+        turn = math.remainder(found.turn - expected.turn, 2 * math.pi)
+        change = max(float(np.hypot(*miss)) / expected.side, abs(turn), abs(math.log(found.side / expected.side)))
+        follow = min(1.0, 0.4 + change / 0.2)
+        self.velocity = self.velocity + 0.5 * follow * miss / (1 + self.lost)
+        self.place = Roi(
+            x=expected.x + follow * float(miss[0]),
+            y=expected.y + follow * float(miss[1]),
+            side=expected.side + follow * (found.side - expected.side),
+            turn=expected.turn + follow * turn,
+        )
         self.looks = 0.9 * self.looks + 0.1 * sight.looks
         self.sight = replace(sight, confirmed=self.confirmed)
         self.lost, self.frames = 0, self.frames + 1
 
-    def checked(self, found: list[Found]) -> None:
-        """Takes in what the detector network sees around the person."""
-        place = self.sight.landed.next_roi
-        score = max((f.score for f in found if _is_near(f.roi, place)), default=0.0)
+    def checked(self, score: float) -> None:
+        """Takes in how sure the detector network is of a person here, zero where it sees none."""
         self.confirmed, self.unchecked = 0.7 * self.confirmed + 0.3 * score, 0
+        self.checks += 1
 
 
 @dataclass
@@ -163,8 +193,8 @@ class MediapipeDetector:
             search.follow(followed, frame.pyramid)
             found = [person for square in searching for person in square.result()]
             found += search.check(followed, checking)
-            for newcomer in search.newcomers(found, followed, frame.pyramid):
-                search.follow_back(newcomer, open_frames)
+            search.newcomers(found, followed, frame.pyramid, number)
+            search.follow_newcomers_back(followed, open_frames)
             frame.people = [person.sight for person in followed if person.lost == 0]
             frame.pyramid = frame.pyramid.shrunk(LONGEST_KEPT)
             open_frames.append(frame)
@@ -185,14 +215,21 @@ class _Search:
         self, followed: list[_Person], image: Pyramid
     ) -> tuple[list[Future[list[Found]]], list[tuple[_Person, Future[list[Found]]]]]:
         """Starts searching the squares, and around the people, whose turn it is; runs while the known are landed."""
-        due = [p for p in followed if p.lost == 0 and p.unchecked >= self.config.confirm_seconds * self.fps]
+        due = [p for p in followed if p.lost == 0 and self._is_due(p)]
         checking = [(p, self.workers.find(image, replace(p.roi(), side=1.4 * p.roi().side, turn=0.0))) for p in due]
         return [self.workers.find(image, square) for square in self._squares(image)], checking
+
+    def _is_due(self, person: _Person) -> bool:
+        """Whether to ask the detector network about someone: the doubtful are asked about three times as often."""
+        wait = self.config.confirm_seconds * (1 if person.confirmed > 0.6 else 1 / 3)
+        return person.unchecked >= wait * self.fps
 
     def check(self, followed: list[_Person], checking: list[tuple[_Person, Future[list[Found]]]]) -> list[Found]:
         """Weighs what the detector network saw around people; removes those whom it has not seen for a while."""
         for person, around in checking:
-            person.checked(around.result())
+            # What is nearer to someone else confirms that one, not a ghost beside.
+            own = [f for f in around.result() if _nearest(f.roi, followed) is person]
+            person.checked(max((f.score for f in own if _is_near(f.roi, person.place)), default=0.0))
         followed[:] = [p for p in followed if p.confirmed > self.config.least_confirmed]
         return [found for _, around in checking for found in around.result()]
 
@@ -242,9 +279,8 @@ class _Search:
     def _landed(self, image: Pyramid, roi: Roi, presence: float) -> _Sight | None:
         return _sight(self.workers.land(image, roi).result(), presence, image)
 
-    def newcomers(self, found: list[Found], followed: list[_Person], image: Pyramid) -> list[_Person]:
-        """Those among the found who were not followed yet; they are added to those who are."""
-        new: list[_Person] = []
+    def newcomers(self, found: list[Found], followed: list[_Person], image: Pyramid, number: int) -> None:
+        """Adds those among the found who were not followed yet, as of frame `number`."""
         for candidate in sorted(found, key=lambda f: -f.score):
             known = [p.sight for p in followed]
             too_many = len(known) >= self.config.people
@@ -254,9 +290,9 @@ class _Search:
             if sight is None or any(_same(sight, other) or _is_part(sight, other) for other in known):
                 continue
             followed[:] = [p for p in followed if not self._was_part(p, sight)]
-            new.append(_Person(sight, sight.looks, confirmed=candidate.score))
-            followed.append(new[-1])
-        return new
+            newcomer = _Person(sight, sight.looks, confirmed=candidate.score)
+            newcomer.arrival = _Arrival(number, sight, candidate.score)
+            followed.append(newcomer)
 
     def _was_part(self, person: _Person, whole: _Sight) -> bool:
         """Whether someone found a moment ago was only a part of the one found now, such as the legs."""
@@ -270,15 +306,23 @@ class _Search:
             return None
         return self._landed(image, first.landed.next_roi, self.config.new_presence)
 
-    def follow_back(self, newcomer: _Person, frames: Sequence[_Frame]) -> None:
-        """Adds the newcomer to the frames before the one where it was found, as far back as it can be seen."""
-        person = _Person(newcomer.sight, newcomer.looks, confirmed=newcomer.confirmed)
+    def follow_newcomers_back(self, followed: list[_Person], frames: Sequence[_Frame]) -> None:
+        """Follows newcomers backwards once they have lasted: ghosts seldom do, and a second of frames is dear."""
+        for person in followed:
+            lasted = person.confirmed > 0.6 or (person.frames >= 4 and person.checks > 0)
+            if person.arrival is not None and lasted:
+                self._follow_back(person.arrival, [frame for frame in frames if frame.number < person.arrival.number])
+                person.arrival = None
+
+    def _follow_back(self, arrival: _Arrival, frames: Sequence[_Frame]) -> None:
+        """Adds someone to the frames before the arrival, the last first, as far back as the person can be seen."""
+        person = _Person(arrival.sight, arrival.sight.looks, confirmed=arrival.score)
         for frame in reversed(frames):
             sight = self._landed(frame.pyramid, person.roi(), self.config.kept_presence)
             if sight is None or any(_same(sight, other) or _is_part(sight, other) for other in frame.people):
                 return
             person.seen(sight)
-            frame.people.append(sight)
+            frame.people.append(person.sight)
 
     def _squares(self, image: Pyramid) -> list[Roi]:
         """The squares to search in this frame: all at the very first, then some in turn."""
@@ -332,6 +376,11 @@ def _apart(a: Roi, b: Roi) -> float:
 def _is_near(a: Roi, b: Roi) -> bool:
     """Whether two squares may be of the same person."""
     return _apart(a, b) < 0.3 and 0.5 < a.side / b.side < 2
+
+
+def _nearest(roi: Roi, people: list[_Person]) -> _Person | None:
+    """Whom a square found by the detector network fits best."""
+    return min(people, key=lambda p: _apart(roi, p.place) + abs(math.log(roi.side / p.place.side)), default=None)
 
 
 def _is_near_to(person: _Person, sight: _Sight) -> bool:

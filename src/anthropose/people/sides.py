@@ -1,7 +1,8 @@
-"""Left and right, mended over time: detectors swap them now and then, mostly on people seen from behind or from the side.
+"""Left and right, mended over time: detectors swap them, mostly on people seen from behind or from the side.
 
-A limb moves smoothly; a swap makes it jump. For the upper and for the lower body, each frame is left as it is or swapped so that the
-whole track moves with the least acceleration. The detector is right more often than not: every swap costs a little.
+A limb moves smoothly; a swap makes it jump. For the upper and for the lower body, each frame is left as it is or
+swapped so that the whole track moves with the least acceleration. The detector is right more often than not: every
+swap costs a little.
 """
 
 from dataclasses import dataclass, replace
