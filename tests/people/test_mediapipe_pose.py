@@ -10,7 +10,9 @@ from anthropose.motion import Track
 from anthropose.people.detect import find_detector
 from anthropose.people.detections import Detections, concatenate
 from anthropose.people.follow import follow
-from anthropose.people.mediapipe_pose import MediapipeDetector, search_squares, similarity
+from anthropose.people.mediapipe_pose import MediapipeDetector
+from anthropose.people.mediapipe_pose.people import similarity
+from anthropose.people.mediapipe_pose.search import search_squares
 from anthropose.skeleton import MEDIAPIPE_33
 from anthropose.video import open_video
 

@@ -1,0 +1,208 @@
+"""The rules by which the people of a frame are kept, lost and found."""
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from anthropose.people.mediapipe_models import Found, PoseWorkers, Pyramid, Roi
+from anthropose.people.mediapipe_pose.people import (
+    Arrival,
+    Person,
+    Sight,
+    is_known,
+    is_near,
+    is_near_to,
+    is_part,
+    is_same,
+    nearest,
+    share_inside,
+    sight_of,
+)
+
+
+@dataclass(frozen=True)
+class MediapipeConfig:
+    """Thresholds were chosen on the clips of docs/people.md."""
+
+    bundle: str | None = None
+    """A pose landmarker `.task` of one's own; the models of the wheel by default."""
+    people: int = 8
+    """At most this many are followed at a time."""
+    found_score: float = 0.4
+    """The detector network's score for a newcomer."""
+    new_presence: float = 0.7
+    """The landmark network's score for a newcomer."""
+    kept_presence: float = 0.4
+    """The landmark network's score for someone already followed."""
+    least_confirmed: float = 0.15
+    """The detector network's running score for someone followed, below which it was nobody."""
+    search_seconds: float = 1.0
+    """Time in which every square of the picture has been searched once."""
+    confirm_seconds: float = 0.3
+    """Time after which the detector network is asked again whether someone followed is a person."""
+    patience_seconds: float = 0.5
+    """How long a lost person is looked for around the last place."""
+    look_back_seconds: float = 1.1
+    """How far newcomers are followed backwards; results come this much later, so 0 for live use."""
+
+
+@dataclass
+class Frame:
+    """A frame that is still open: newcomers of later frames may be followed back into it."""
+
+    number: int
+    pyramid: Pyramid
+    people: list[Sight]
+
+
+class Search:
+    """The rules by which people are kept, lost and found; holds only the turn of the squares."""
+
+    def __init__(self, config: MediapipeConfig, workers: PoseWorkers, fps: float) -> None:
+        self.config, self.workers, self.fps = config, workers, fps
+        self.turn = 0
+
+    def begin(
+        self, followed: list[Person], image: Pyramid
+    ) -> tuple[list[Future[list[Found]]], list[tuple[Person, Future[list[Found]]]]]:
+        """Starts searching the squares, and around the people, whose turn it is; runs while the known are landed."""
+        due = [p for p in followed if p.lost == 0 and self._is_due(p)]
+        checking = [(p, self.workers.find(image, replace(p.roi(), side=1.4 * p.roi().side, turn=0.0))) for p in due]
+        return [self.workers.find(image, square) for square in self._squares(image)], checking
+
+    def _is_due(self, person: Person) -> bool:
+        """Whether to ask the detector network about someone: the doubtful are asked about three times as often."""
+        wait = self.config.confirm_seconds * (1 if person.confirmed > 0.6 else 1 / 3)
+        return person.unchecked >= wait * self.fps
+
+    def check(self, followed: list[Person], checking: list[tuple[Person, Future[list[Found]]]]) -> list[Found]:
+        """Weighs what the detector network saw around people; removes those whom it has not seen for a while."""
+        for person, around in checking:
+            # What is nearer to someone else confirms that one, not a ghost beside.
+            own = [f for f in around.result() if nearest(f.roi, followed) is person]
+            person.checked(max((f.score for f in own if is_near(f.roi, person.place)), default=0.0))
+        followed[:] = [p for p in followed if p.confirmed > self.config.least_confirmed]
+        return [found for _, around in checking for found in around.result()]
+
+    def follow(self, followed: list[Person], image: Pyramid) -> None:
+        """Lands everyone again; of two who come to lie on one body, only the one who was expected there is seen."""
+        landing = [self.workers.land(image, person.roi()) for person in followed]
+        landed = [sight_of(future.result(), self.config.kept_presence, image) for future in landing]
+        proposed = [(p, sight) for p, sight in zip(followed, landed, strict=True) if sight and is_near_to(p, sight)]
+        proposed.sort(key=lambda pair: pair[0].surprise(pair[1]))
+        seen: list[Person] = []
+        for person, sight in proposed:
+            if not any(is_same(sight, other.sight) for other in seen):
+                person.seen(sight)
+                seen.append(person)
+        for person in followed:
+            person.unchecked += 1
+            if not any(person is other for other in seen):
+                self._look_around(person, seen, image)
+        self._count_parts(seen)
+        followed[:] = [
+            p for p in followed if p.lost <= self.config.patience_seconds * self.fps and not self._is_part(p)
+        ]
+
+    def _count_parts(self, seen: list[Person]) -> None:
+        for person in seen:
+            older = [other.sight for other in seen if other.frames > person.frames]
+            person.parts += any(is_part(person.sight, other) for other in older)
+
+    def _is_part(self, person: Person) -> bool:
+        """Whether someone has been a part of someone else most of the time: people in a crowd come from elsewhere."""
+        return person.parts > max(0.3 * self.fps, 0.5 * person.frames)
+
+    def _look_around(self, person: Person, seen: list[Person], image: Pyramid) -> None:
+        """Looks around a lost person's last place with the detector network, which needs no square to start from."""
+        around = person.roi()
+        found = self.workers.find(image, replace(around, side=1.3 * around.side, turn=0.0)).result()
+        others = [other.sight for other in seen]
+        for candidate in found:
+            if is_near(candidate.roi, around) and not is_known(candidate, others):
+                sight = self._landed(image, candidate.roi, self.config.kept_presence)
+                if sight and is_near_to(person, sight) and not any(is_same(sight, other) for other in others):
+                    person.seen(sight)
+                    seen.append(person)
+                    return
+        person.lost += 1
+
+    def _landed(self, image: Pyramid, roi: Roi, presence: float) -> Sight | None:
+        return sight_of(self.workers.land(image, roi).result(), presence, image)
+
+    def newcomers(self, found: list[Found], followed: list[Person], image: Pyramid, number: int) -> None:
+        """Adds those among the found who were not followed yet, as of frame `number`."""
+        for candidate in sorted(found, key=lambda f: -f.score):
+            known = [p.sight for p in followed]
+            too_many = len(known) >= self.config.people
+            if too_many or candidate.score < self.config.found_score or is_known(candidate, known):
+                continue
+            sight = self._land_newcomer(candidate, image)
+            if sight is None or any(is_same(sight, other) or is_part(sight, other) for other in known):
+                continue
+            followed[:] = [p for p in followed if not self._was_part(p, sight)]
+            newcomer = Person(sight, sight.looks, confirmed=candidate.score)
+            newcomer.arrival = Arrival(number, sight, candidate.score)
+            followed.append(newcomer)
+
+    def _was_part(self, person: Person, whole: Sight) -> bool:
+        """Whether someone found a moment ago was only a part of the one found now, such as the legs."""
+        recent = person.frames < 0.7 * self.fps
+        return recent and person.sight.size < 0.75 * whole.size and share_inside(person.sight.box, whole.box) > 0.6
+
+    def _land_newcomer(self, found: Found, image: Pyramid) -> Sight | None:
+        """Twice: the second time in the square around the keypoints of the first, which fits better."""
+        first = self._landed(image, found.roi, self.config.kept_presence)
+        if first is None:
+            return None
+        return self._landed(image, first.landed.next_roi, self.config.new_presence)
+
+    def follow_newcomers_back(self, followed: list[Person], frames: Sequence[Frame]) -> None:
+        """Follows newcomers backwards once they have lasted: ghosts seldom do, and a second of frames is dear."""
+        for person in followed:
+            lasted = person.confirmed > 0.6 or (person.frames >= 4 and person.checks > 0)
+            if person.arrival is not None and lasted:
+                self._follow_back(person.arrival, [frame for frame in frames if frame.number < person.arrival.number])
+                person.arrival = None
+
+    def _follow_back(self, arrival: Arrival, frames: Sequence[Frame]) -> None:
+        """Adds someone to the frames before the arrival, the last first, as far back as the person can be seen."""
+        person = Person(arrival.sight, arrival.sight.looks, confirmed=arrival.score)
+        for frame in reversed(frames):
+            sight = self._landed(frame.pyramid, person.roi(), self.config.kept_presence)
+            if sight is None or any(is_same(sight, other) or is_part(sight, other) for other in frame.people):
+                return
+            person.seen(sight)
+            frame.people.append(person.sight)
+
+    def _squares(self, image: Pyramid) -> list[Roi]:
+        """The squares to search in this frame: all at the very first, then some in turn."""
+        every = search_squares(image.width, image.height)
+        count = (
+            len(every) if self.turn == 0 else math.ceil(len(every) / max(1.0, self.config.search_seconds * self.fps))
+        )
+        chosen = [every[(self.turn + i) % len(every)] for i in range(min(count, len(every)))]
+        self.turn += count
+        return chosen
+
+
+def search_squares(width: int, height: int) -> list[Roi]:
+    """The whole frame, squares as high as it, and squares half as high, overlapping; neighbours are far in the list."""
+    squares = []
+    for side in (min(width, height), min(width, height) / 2):
+        columns, rows = (_places(length, side) for length in (width, height))
+        squares += [Roi(x, y, side, 0.0) for y in rows for x in columns]
+    stride = next(s for s in (5, 3, 7, 1) if math.gcd(s, len(squares)) == 1)
+    mixed = [squares[i * stride % len(squares)] for i in range(len(squares))]
+    whole = Roi(width / 2, height / 2, max(width, height), 0.0)
+    # The whole frame comes up every fourth time, since most newcomers are of ordinary size.
+    return [s for i, square in enumerate(mixed) for s in ((whole, square) if i % 3 == 0 else (square,))]
+
+
+def _places(length: float, side: float) -> list[float]:
+    """Centres of squares that cover `length`, each sharing at least two fifths with the next."""
+    count = 1 + math.ceil((length - side) / (0.6 * side) - 1e-6)
+    return [float(c) for c in np.linspace(side / 2, length - side / 2, count)] if count > 1 else [length / 2]
