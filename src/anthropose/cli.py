@@ -14,7 +14,9 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 from anthropose.errors import UserError
 from anthropose.settings import Outputs, Settings
 
-Out = Annotated[Path | None, arg(metavar="DIR")]
+Out = Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")]
+Motions = Annotated[tuple[Path, ...], Positional, arg(metavar="MOTION ...", help_behavior_hint="")]
+BodyName = Annotated[str, arg(metavar="NAME", help_behavior_hint="")]
 
 
 def run(
@@ -74,12 +76,13 @@ def demo(out: Path = Path("out/demo"), seconds: float = 6.0, seed: int = 0) -> N
 
 
 def render(
-    motions: Positional[tuple[Path, ...]],
+    motions: Motions = (),
     /,
+    *,
     video: Path,
     out: Path = Path("render.mp4"),
     side_view: bool = False,
-    body: str = "",
+    body: BodyName = "",
 ) -> None:
     """Draw motions over the video that they were made from.
 
@@ -106,7 +109,7 @@ def render(
     print(out)
 
 
-def export(motions: Positional[tuple[Path, ...]], /, out: Path, body: str = "") -> None:
+def export(motions: Motions = (), /, *, out: Path, body: BodyName = "") -> None:
     """Write motions in the format of another program, chosen by the ending of --out.
 
     Args:
@@ -123,7 +126,9 @@ def export(motions: Positional[tuple[Path, ...]], /, out: Path, body: str = "") 
 
 
 def body(
-    action: Positional[Literal["list", "add"]] = "list", file: Positional[Path | None] = None, name: str = ""
+    action: Positional[Literal["list", "add"]] = "list",
+    file: Annotated[Path | None, Positional, arg(metavar="FILE", help_behavior_hint="")] = None,
+    name: BodyName = "",
 ) -> None:
     """List the body models at hand, or bring in a licensed SMPL file.
 

@@ -67,7 +67,7 @@ def find_people(
     """
     stop = frames_to_use(video, settings)
     if settings.tracks is not None:
-        tracks = read_tracks(settings.tracks, video.size)
+        tracks = read_tracks(settings.tracks, video.size, video.fps)
         key = key_of("tracks", fingerprint(settings.tracks), fingerprint(video.source), stop)
     else:
         key = key_of("detections", fingerprint(video.source), settings.detector, stop)

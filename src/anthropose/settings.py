@@ -2,30 +2,32 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from tyro.conf import arg
 
 
 @dataclass(frozen=True)
 class Settings:
     """Everything that the people and motions found in a video depend on."""
 
-    method: str = "smplify"
+    method: Annotated[str, arg(metavar="NAME")] = "smplify"
     """How keypoints or pixels become a body: a known name, or package.module:Class of your own."""
-    body: str = "free"
+    body: Annotated[str, arg(metavar="NAME")] = "free"
     """The body model: free, the name of one that was brought in with `anthropose body`, or a SMPL file."""
-    detector: str = "mediapipe"
+    detector: Annotated[str, arg(metavar="NAME")] = "mediapipe"
     """What finds people and their keypoints: mediapipe, or rtmlib where that extra is installed."""
     tracker: Literal["default", "sort"] = "default"
     """How detections become tracks; sort is the one that the VIBE family used."""
-    tracks: Path | None = None
+    tracks: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
     """People found by another program (AlphaPose, OpenPose, COCO or MOT file) in place of the detector."""
-    persons: tuple[int, ...] = ()
+    persons: Annotated[tuple[int, ...], arg(metavar="N ...", help_behavior_hint="")] = ()
     """Only these persons, by number; all when empty."""
-    focal: float | None = None
+    focal: Annotated[float | None, arg(metavar="PIXELS", help_behavior_hint="")] = None
     """Focal length of the camera in pixels; guessed from the size of the picture when not given."""
-    fps: float | None = None
+    fps: Annotated[float | None, arg(metavar="RATE", help_behavior_hint="")] = None
     """Frames per second of a folder of images (30 when not given); a video brings its own."""
-    seconds: float | None = None
+    seconds: Annotated[float | None, arg(metavar="SECONDS", help_behavior_hint="")] = None
     """Only the first so many seconds."""
     smooth: Literal["none", "one-euro", "gaussian"] = "none"
     """Smoothing of the finished motion over time, on top of the method's own."""
