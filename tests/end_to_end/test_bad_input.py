@@ -186,6 +186,7 @@ def test_ctrl_c_ends_the_command_with_one_line_and_130(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", 30)
     program = (
         "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits it ignored\n"
         "from tests import fakes\n"
         "plain = fakes.OnePerson.detect\n"
         "def detect(self, *given):\n"
