@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from anthropose import __version__
 from anthropose.body.files import load_body
 from anthropose.body.model import BodyModel
 from anthropose.errors import UserError
@@ -68,12 +69,12 @@ def find_people(
     stop = frames_to_use(video, settings)
     if settings.tracks is not None:
         tracks = read_tracks(settings.tracks, video.size, video.fps)
-        key = key_of("tracks", fingerprint(settings.tracks), fingerprint(video.source), stop)
+        key = key_of("tracks", __version__, fingerprint(settings.tracks), fingerprint(video.source), video.fps, stop)
     else:
-        key = key_of("detections", fingerprint(video.source), settings.detector, stop)
+        key = key_of("detections", __version__, fingerprint(video.source), video.fps, settings.detector)
         detections = _detect(video, stop, settings, workspace, key, progress)
         tracks = _follow(detections, video, settings)
-        key = key_of("follow", key, settings.tracker)
+        key = key_of("follow", key, stop, settings.tracker)
     if not tracks:
         raise UserError(
             f"{video.source}: nobody was found in {stop} frames; people should be at least about 60 pixels tall, "
@@ -185,9 +186,10 @@ def _detect(
     for first in range(0, stop, PART_FRAMES):
         last = min(first + PART_FRAMES, stop)
         name = f"stages/detections-{first:06d}.npz"
-        if workspace.holds(name, key):
+        own_key = key_of(key, first, last)
+        if workspace.holds(name, own_key):
             images = None  # The decoder stands elsewhere once a part has been skipped.
-        parts.append(workspace.kept(name, key, Detections.load, partial(make, first, last), Detections.save))
+        parts.append(workspace.kept(name, own_key, Detections.load, partial(make, first, last), Detections.save))
         progress("detect", last / stop)
     return concatenate([part for part in parts if len(part)] or parts[:1])
 

@@ -39,6 +39,18 @@ def test_only_the_first_seconds_are_taken_when_asked_for(tmp_path: Path) -> None
         assert sum(1 for _ in file.decode(video=0)) == 23
 
 
+def test_a_longer_run_keeps_the_parts_of_a_shorter_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.fakes import OnePerson
+
+    monkeypatch.setattr("anthropose.reconstruction.PART_FRAMES", 10)
+    clip = write_clip(tmp_path / "clip.mp4", 60)
+    OnePerson.seen = 0
+    run(clip, tmp_path / "out", with_settings(seconds=1.0))
+    assert OnePerson.seen == 30
+    run(clip, tmp_path / "out", FAKES)
+    assert OnePerson.seen == 60
+
+
 def test_a_clip_filmed_on_its_side_comes_out_upright(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", 20, (160, 96))
     set_display_matrix(clip, *QUARTER_TURNS[90])
