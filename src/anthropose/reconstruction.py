@@ -1,7 +1,7 @@
 """Video -> tracks -> clips -> motions, stage by stage, each kept where a folder is given."""
 
-import dataclasses
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ from anthropose.motion import BodyPose, Camera, Motion, Track
 from anthropose.people.clip import Clip
 from anthropose.people.detect import Detector, find_detector
 from anthropose.people.detections import Detections, concatenate
-from anthropose.people.follow import follow
+from anthropose.people.follow import FollowConfig, follow
 from anthropose.people.readers import read_tracks
 from anthropose.people.sort import sort_tracks
 from anthropose.progress import StageProgress, silent
@@ -51,7 +51,7 @@ def reconstruct(
     Raises:
         UserError: the source cannot be read, holds no person, or a setting does not fit.
     """
-    settings = dataclasses.replace(settings or Settings(), **options)  # type: ignore[arg-type]
+    settings = replace(settings or Settings(), **options)  # type: ignore[arg-type]
     video = open_video(source, settings.fps)
     workspace = Workspace(out)
     tracks, key = find_people(video, settings, workspace, progress)
@@ -73,7 +73,7 @@ def find_people(
     else:
         key = key_of("detections", __version__, fingerprint(video.source), video.fps, settings.detector)
         detections = _detect(video, stop, settings, workspace, key, progress)
-        tracks = _follow(detections, video, settings)
+        tracks = _follow(detections, video, stop, settings)
         key = key_of("follow", key, stop, settings.tracker)
     if not tracks:
         raise UserError(
@@ -129,7 +129,7 @@ def camera_for(video: Video, settings: Settings) -> Camera:
         return camera
     if not settings.focal > 0:
         raise UserError(f"--focal {settings.focal}: a focal length in pixels is greater than 0")
-    return dataclasses.replace(camera, focal=settings.focal)
+    return replace(camera, focal=settings.focal)
 
 
 def fingerprint(source: str | Path) -> list[object]:
@@ -155,7 +155,7 @@ def smoothed(motion: Motion, kind: str, body: BodyModel) -> Motion:
         rotations = gaussian_rotations(motion.body.rotations, seconds, 0.06)
         translation = gaussian(motion.translation, seconds, 0.06)
     joints = body.points(SMPL_24)(motion.body.betas, rotations)
-    return dataclasses.replace(
+    return replace(
         motion,
         body=BodyPose(rotations, motion.body.betas),
         joints=joints - joints[:, :1],
@@ -194,10 +194,18 @@ def _detect(
     return concatenate([part for part in parts if len(part)] or parts[:1])
 
 
-def _follow(detections: Detections, video: Video, settings: Settings) -> list[Track]:
+def _follow(detections: Detections, video: Video, stop: int, settings: Settings) -> list[Track]:
     if settings.tracker == "sort":
         return sort_tracks(detections)
-    return follow(detections, video.fps, video.size)
+    usual = FollowConfig()
+    # In a clip of a few frames, a person seen for half of them is no glimpse.
+    config = replace(
+        usual,
+        glimpse_seconds=min(usual.glimpse_seconds, 0.5 * stop / video.fps),
+        least_seconds=min(usual.least_seconds, 0.5 * stop / video.fps),
+        least_frames=min(usual.least_frames, stop),
+    )
+    return follow(detections, video.fps, video.size, config)
 
 
 def _within(track: Track, stop: int) -> Track:
@@ -205,7 +213,7 @@ def _within(track: Track, stop: int) -> Track:
     keep = track.frames < stop
     if bool(keep.all()):
         return track
-    return dataclasses.replace(
+    return replace(
         track,
         frames=track.frames[keep],
         boxes=track.boxes[keep],

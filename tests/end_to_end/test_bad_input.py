@@ -141,11 +141,11 @@ def test_a_disk_that_is_full(mistake, tmp_path: Path) -> None:
         subprocess.run(["umount", str(small)], check=True)
 
 
-def test_a_video_of_one_frame_gives_all_results(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("frames", [1, 3])
+def test_a_video_of_a_few_frames_gives_all_results(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, frames: int
 ) -> None:
-    clip = make_clip(tmp_path / "one.mp4", 1)
-    monkeypatch.setattr("anthropose.reconstruction.follow", lambda found, fps, size: [track_of(found)])
+    clip = make_clip(tmp_path / "one.mp4", frames)
     code, error = call(capsys, monkeypatch, "run", clip, "--out", tmp_path / "out", *FAKES)
     assert code == 0, error
     assert files_in(tmp_path / "out") >= RESULTS
@@ -218,9 +218,3 @@ def test_help_answers_in_half_a_second() -> None:
         return time.perf_counter() - start
 
     assert min(once() for _ in range(5)) < 0.5
-
-
-def track_of(found):
-    from anthropose.motion import Track
-
-    return Track(0, found.frames, found.boxes, found.keypoints, found.skeleton, found.world)

@@ -37,6 +37,8 @@ class FollowConfig:
     """Shorter pieces are not joined to others but dropped."""
     least_seconds: float = 0.4
     """Shorter tracks are dropped."""
+    least_frames: int = 2
+    """So are tracks of fewer frames, whatever the rate."""
     least_mean_score: float = 0.5
     """Tracks with a lower mean score are taken for ghosts and dropped."""
     most_unrest: float = 1.0
@@ -253,7 +255,7 @@ def _extend(piece: _Piece, sight: _Sight, rate: float, config: FollowConfig) -> 
 def _joined(pieces: list[_Piece], rate: float, config: FollowConfig) -> list[_Piece]:
     """The second pass: joins pieces of the same person, the surest pair first."""
     # A glimpse of a frame or two is as likely of someone else, and says nothing about where it was heading.
-    pieces = [p for p in pieces if len(p.sights) >= max(config.glimpse_seconds * rate, 2)]
+    pieces = [p for p in pieces if len(p.sights) >= max(config.glimpse_seconds * rate, config.least_frames)]
     while True:
         best, pair = config.least_similarity, None
         for early in pieces:
@@ -299,7 +301,7 @@ def _velocity(sights: list[_Sight]) -> np.ndarray:
 
 def _is_person(piece: _Piece, rate: float, config: FollowConfig) -> bool:
     """Whether the piece is long, sure and steady enough not to be a ghost."""
-    long_enough = len(piece.sights) >= max(config.least_seconds * rate, 2)
+    long_enough = len(piece.sights) >= max(config.least_seconds * rate, config.least_frames)
     sure = float(np.mean([s.score for s in piece.sights])) >= config.least_mean_score
     return long_enough and sure and _unrest(piece, rate) <= config.most_unrest
 
