@@ -48,6 +48,20 @@ class OnePerson:
             )
 
 
+class Passing(OnePerson):
+    """Sees the person in frames 20 to 39 only."""
+
+    def detect(
+        self,
+        frames: Iterable[np.ndarray],
+        first: int = 0,
+        seconds: Sequence[float] | np.ndarray = (),
+        previous: Detections | None = None,
+    ) -> Iterator[Detections]:
+        for found in super().detect(frames, first):
+            yield found[(found.frames >= 20) & (found.frames < 40)]
+
+
 class Standing:
     """Gives a body that stands before the camera, whatever the clip shows, and counts its calls."""
 

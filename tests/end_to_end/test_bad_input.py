@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from anthropose import cli
-from anthropose.video import VideoWriter
+from anthropose.outputs import run
+from anthropose.settings import Settings
+from anthropose.video import VideoWriter, open_video
+from tests.clips import write_images
 from tests.fakes import OnePerson, Standing
 
 FAKES = ["--detector", "tests.fakes:OnePerson", "--method", "tests.fakes:Standing"]
@@ -87,6 +90,31 @@ def test_a_folder_without_images(mistake, tmp_path: Path) -> None:
     mistake("images", "run", tmp_path / "images", "--out", tmp_path / "out")
 
 
+def test_a_folder_with_images_of_several_sizes(mistake, tmp_path: Path) -> None:
+    write_images(tmp_path / "images", 3, (160, 96))
+    write_images(tmp_path / "other", 1, (120, 96))
+    (tmp_path / "other" / "frame_0.png").rename(tmp_path / "images" / "frame_9.png")
+    mistake("frame_9.png", "run", tmp_path / "images", "--out", tmp_path / "out", *FAKES)
+    assert not files_in(tmp_path / "out") & RESULTS
+
+
+def test_images_of_twelve_megapixels(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    images = write_images(tmp_path / "images", 2, (4000, 3000))
+    code, error = call(capsys, monkeypatch, "run", images, "--out", tmp_path / "out", *FAKES)
+    assert code == 0, error
+    assert files_in(tmp_path / "out") >= RESULTS
+
+
+def test_people_in_only_some_frames_are_drawn_there_and_the_video_stays_whole(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", 60)
+    settings = Settings(detector="tests.fakes:Passing", method=FAKES[3])
+    (motion,) = run(clip, tmp_path / "out", settings)
+    assert motion.track.frames.tolist() == list(range(20, 40))
+    assert len(open_video(tmp_path / "out" / "overlay.mp4")) == 60
+
+
 def test_a_folder_that_cannot_be_written(mistake, tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4")
     mistake("no permission", "run", clip, "--out", "/sys/anthropose", *FAKES)
@@ -155,9 +183,6 @@ def test_a_video_of_a_few_frames_gives_all_results(
 def test_ctrl_c_in_each_stage_keeps_what_is_finished_and_the_next_run_goes_on(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stage: str
 ) -> None:
-    from anthropose.outputs import run
-    from anthropose.settings import Settings
-
     monkeypatch.setattr("anthropose.reconstruction.PART_FRAMES", 10)
     clip, out = make_clip(tmp_path / "clip.mp4", 40), tmp_path / "out"
     settings = Settings(detector=FAKES[1], method=FAKES[3])
