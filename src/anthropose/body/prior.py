@@ -135,13 +135,20 @@ def _read(path: Path) -> dict:
 
 # Fitting, for maintainers.
 
-POSES_PER_SECOND = 10
+POSES_PER_SECOND = 6
 LONGEST_CLIP = 8.0
 """Seconds of one clip that count in full; the rest of a long clip shares their weight."""
 LARGEST_ACTIVITY = 0.08
 """The share of the whole weight that clips of one title, such as salsa, may have together."""
 LEAST_DEVIATION = 0.05
 """Radians added to every angle's deviation: measurement error, and what the data's proportions leave open."""
+STANDING_SHARE, SITTING_SHARE = 0.25, 0.08
+"""Of the poses: upper bodies from the data over legs that stand, and over legs that sit."""
+STRAIGHT = 0.3
+"""Radians that the knees of a standing person are bent at most; twice that for the hips."""
+TOO_BENT = {"hip": 0.1, "knee": -0.2, "ankle": 0.1}
+"""Taken from the source `bvh_daz`, whose knees read 10 to 15 degrees too bent (README of the data) [rad]."""
+_LEGS = ("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle")
 UNSEEN_DEVIATION = {
     "left_foot": 0.1,
     "right_foot": 0.1,
@@ -160,7 +167,7 @@ def fit_prior(folder: Path, rest_joints: Float[Tensor, "24 3"], components: int 
         folder: with index.json and the shards of CMU motion, as its README says.
         rest_joints: of the body that the rotations are meant for, since its limbs at rest point elsewhere than the data's.
     """
-    poses, weights = _training_poses(folder, rest_joints)
+    poses, weights = _with_everyday_legs(*_training_poses(folder, rest_joints))
     mirrored = poses.unflatten(-1, (23, 3))[:, [i - 1 for i in SMPL_24.mirror[1:]]] * poses.new_tensor(
         [1.0, -1.0, -1.0]
     )
@@ -182,12 +189,42 @@ def _training_poses(folder: Path, rest_joints: Tensor) -> tuple[Tensor, Tensor]:
             shards[clip["shard"]][clip["start"] : clip["start"] + clip["frames"] : step].astype(np.float64)
         )
         rotations = carry_over(quat_to_rotmat(wxyz[..., [1, 2, 3, 0]]), rest_data, rest_joints.double())
-        poses.append(rotmat_to_rotvec(rotations[:, 1:]).flatten(1))
+        angles = rotmat_to_rotvec(rotations[:, 1:])
+        if clip["source"] == "bvh_daz":
+            angles[:, _joint_rows(_LEGS), 0] += torch.tensor([TOO_BENT[name.split("_")[1]] for name in _LEGS])
+        poses.append(angles.flatten(1))
         weights.append(
             torch.full((len(wxyz),), min(1.0, LONGEST_CLIP * POSES_PER_SECOND / len(wxyz)), dtype=torch.float64)
         )
         titles += [clip["title"].split("(")[0].rstrip("0123456789_- ").lower()] * len(wxyz)
     return torch.cat(poses), _capped(torch.cat(weights), titles)
+
+
+def _with_everyday_legs(poses: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """The poses, and their upper bodies once more over the legs of people who stand or sit.
+
+    The data show sport and dance; those who merely stand or sit and do something with their hands are most of what is filmed.
+    """
+    make = torch.Generator().manual_seed(0)
+    angles = poses.unflatten(1, (23, 3))
+    legs, (left_hip, right_hip, left_knee, right_knee) = _joint_rows(_LEGS), _joint_rows(_LEGS[:4])
+    straight = (angles[:, [left_knee, right_knee]].norm(dim=-1) < STRAIGHT).all(1) & (
+        angles[:, [left_hip, right_hip]].norm(dim=-1) < 2 * STRAIGHT
+    ).all(1)
+    standing, sitting = angles.clone(), angles.clone()
+    drawn = torch.randint(int(straight.sum()), (len(poses),), generator=make)
+    standing[:, legs] = angles[straight][drawn][:, legs]
+    bent = torch.zeros(len(legs), 3, dtype=poses.dtype)
+    bent[:2, 0], bent[2:4, 0] = -1.4, 1.4
+    spread = torch.tensor([[0.25, 0.15, 0.15]] * 2 + [[0.3, 0.03, 0.03]] * 2 + [[0.2, 0.1, 0.1]] * 2, dtype=poses.dtype)
+    sitting[:, legs] = bent + spread * torch.randn(len(poses), len(legs), 3, generator=make, dtype=poses.dtype)
+    parts = [1 - STANDING_SHARE - SITTING_SHARE, STANDING_SHARE, SITTING_SHARE]
+    everyone = torch.cat([poses, standing.flatten(1), sitting.flatten(1)])
+    return everyone, torch.cat([weights * part for part in parts])
+
+
+def _joint_rows(names: tuple[str, ...]) -> list[int]:
+    return [SMPL_24.index(name) - 1 for name in names]
 
 
 def _capped(weights: Tensor, titles: list[str]) -> Tensor:

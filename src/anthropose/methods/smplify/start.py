@@ -23,6 +23,16 @@ YAWS = 8
 """Directions that a person may face, where no 3D guess tells."""
 ROUNDS = 15
 SHAPE_FRAMES, SHAPE_ROUNDS = 60, 10
+TILTS = (0.0, 0.4)
+"""Guesses at how far the camera looks down [rad]; from high up, a person who stands may look like one who crouches."""
+TILT_FRAMES = 16
+"""Frames that the tilt is found from."""
+FREE_LEAN = 0.6
+"""Deviation of the pelvis' lean while the tilt is found [rad]."""
+LEAN_LEVEL, LEAN_GAIN = 0.1, 1.5
+"""The lean that people have before a level camera [rad], and how the tilt grows with what is found beyond it (measured)."""
+WORLD_TILT = 0.5
+"""Share of the camera's tilt that a detector's 3D guess leaves out: seen from high up, mediapipe's people come out too upright."""
 SWAP_COST = 8.0
 """Energy that the belief costs that left and right are mistaken for each other in a sampled frame."""
 JUMP = 1.0
@@ -46,6 +56,7 @@ def find_start(figure: Figure, evidence: Evidence, prior: GaussianMixturePrior, 
         skeleton: names of the keypoints in `evidence`.
     """
     samples = _sampled(evidence)
+    evidence = _tilted(evidence, _found_tilt(figure, evidence[samples], prior, weights, skeleton))
     seen = evidence[samples]
     guesses = _guesses(figure, seen, prior, weights, skeleton)
     chosen = _likeliest(guesses, seen.seconds)
@@ -87,6 +98,26 @@ def swap_sides(evidence: Evidence, skeleton: Skeleton, part: Bool[Tensor, "k"]) 
     order = torch.where(part, torch.tensor(skeleton.mirror), torch.arange(len(skeleton)))
     world = None if evidence.world is None else evidence.world[:, order]
     return replace(evidence, pixels=evidence.pixels[:, order], trust=evidence.trust[:, order], world=world)
+
+
+def _found_tilt(
+    figure: Figure, seen: Evidence, prior: GaussianMixturePrior, weights: Weights, skeleton: Skeleton
+) -> float:
+    """How far the camera looks down, from how the person leans on average when nothing but keypoints and prior is asked."""
+    few = replace(seen[:: math.ceil(len(seen.seconds) / TILT_FRAMES)], world=None)
+    found = []
+    for tilt in TILTS:
+        guesses = _guesses(figure, replace(few, tilt=tilt), prior, replace(weights, lean=FREE_LEAN), skeleton)
+        energy, best = torch.stack([g.energy for g in guesses]).min(0)
+        found.append((float(energy.sum()), float(-_gathered(guesses, best).rotations[:, 0, 2, 1].median())))
+    lean = math.asin(min(found)[1])
+    return math.copysign(LEAN_GAIN * max(0.0, abs(lean) - LEAN_LEVEL), lean)
+
+
+def _tilted(evidence: Evidence, tilt: float) -> Evidence:
+    """The evidence with what the tilt of the camera means for it."""
+    turn = rotvec_to_rotmat(torch.tensor([WORLD_TILT * tilt, 0.0, 0.0]))
+    return replace(evidence, tilt=tilt, world=None if evidence.world is None else evidence.world @ turn.mT)
 
 
 @dataclass(frozen=True)
@@ -144,7 +175,8 @@ def _upright(evidence: Evidence, skeleton: Skeleton) -> list[Float[Tensor, "s 3 
     rolls = rotvec_to_rotmat(roll[:, None] * torch.tensor([0.0, 0.0, 1.0]))
     facing = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
     yaws = torch.arange(YAWS) * (2 * math.pi / YAWS)
-    return [rolls @ rotvec_to_rotmat(yaw * torch.tensor([0.0, 1.0, 0.0])) @ facing for yaw in yaws]
+    pitch = rotvec_to_rotmat(torch.tensor([evidence.tilt, 0.0, 0.0]))
+    return [rolls @ pitch @ rotvec_to_rotmat(yaw * torch.tensor([0.0, 1.0, 0.0])) @ facing for yaw in yaws]
 
 
 def _middle(evidence: Evidence, skeleton: Skeleton, part: str) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 Energies are negative log likelihoods up to a constant, so that the weights are standard deviations in metres, seconds, radians.
 """
 
+import math
 from dataclasses import dataclass
 
 import roma
@@ -38,7 +39,7 @@ class Weights:
     bending: float = 0.1
     """Of knees and elbows beyond straight [rad]."""
     lean: float = 0.3
-    """Of the pelvis towards or away from the camera [rad], which 2D hardly tells; people are upright more often than not."""
+    """Of the pelvis towards or away from the camera, against upright [rad]: 2D hardly tells it, and most people are upright."""
     lean_outlier: float = 2.0
     """Deviations at which a person begins to be taken for one who bends or lies."""
     shape: float = 0.5
@@ -67,11 +68,13 @@ class Evidence:
     """The detector's 3D guess in camera axes from between the hips [m]."""
     seconds: Float[Tensor, "n"]
     camera: Camera
+    tilt: float = 0.0
+    """How far the camera looks down, as found from the person [rad]."""
 
     def __getitem__(self, index: slice | Tensor) -> "Evidence":
         world = None if self.world is None else self.world[index]
         picked = (getattr(self, name)[index] for name in ("pixels", "trust", "height"))
-        return Evidence(*picked, world, self.seconds[index], self.camera)
+        return Evidence(*picked, world, self.seconds[index], self.camera, self.tilt)
 
 
 @dataclass
@@ -203,9 +206,9 @@ class Energy:
         return energy + 0.5 * values.square().sum(1)
 
     def _upright(self, placed: Placed, normal: Normal | None) -> Tensor:
-        """How far the pelvis leans along the line of sight: the depth of its upward axis."""
+        """How far the pelvis leans along the line of sight: the depth of its upward axis against that of upright people."""
         root = placed.orientations[:, 0]
-        away = root[:, 2:, 1] / self.weights.lean
+        away = (root[:, 2:, 1] + math.sin(self.evidence.tilt)) / self.weights.lean
         energy, share = _robust(away[..., None], torch.ones_like(away), self.weights.lean_outlier)
         if normal is not None:
             rows = torch.zeros(len(root), 1, UNKNOWNS)
