@@ -1,6 +1,5 @@
 """Terms that methods add up into what they minimise; each is a function that a test can call alone."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 

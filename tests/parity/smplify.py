@@ -59,7 +59,8 @@ def check_losses(meta: dict, arrays: Arrays) -> None:
     static = camera_loss(joints, moved, given["camt"], given["keypoints"], other_torso=True)
     kept = without_ignored(given["keypoints"])
     body = body_loss(bodies, joints, kept, prior)
-    np.testing.assert_allclose([camera.item(), static.item(), body.item()], [arrays[f"out_{n}"] for n in ("camera", "camera_static", "body")], rtol=1e-4)
+    for name, ours in (("camera", camera), ("camera_static", static), ("body", body)):
+        np.testing.assert_allclose(ours.item(), arrays[f"out_{name}"], rtol=1e-4, err_msg=name)
     gradients += torch.autograd.grad(body, [body_pose, betas, orientation])
     names = ("camera_grad_orient", "camera_grad_transl", "body_grad_pose", "body_grad_betas", "body_grad_orient")
     for name, gradient in zip(names, gradients, strict=True):
@@ -71,8 +72,8 @@ def check_run(meta: dict, arrays: Arrays) -> None:
     """The fixture's own tolerances: an optimiser amplifies rounding, so they are wider than elsewhere."""
     ctor = meta["ctor"]
     config = PublishedConfig(ctor["step_size"], ctor["num_iters"], ctor["use_lbfgs"], ctor["max_iter"])
-    given = (torch.from_numpy(arrays[name]) for name in ("pose", "betas", "cam", "keypoints"))
-    refined = refine(synthetic_smpl(meta["seed"]), made_prior(meta["seed"]), *given, config)
+    pose, betas, camera, keypoints = (torch.from_numpy(arrays[name]) for name in ("pose", "betas", "cam", "keypoints"))
+    refined = refine(synthetic_smpl(meta["seed"]), made_prior(meta["seed"]), pose, betas, camera, keypoints, config)
     loss_tolerance = 1e-2 if config.lbfgs else 1e-3
     np.testing.assert_allclose(refined.loss_before.numpy(), arrays["out_loss_before"], rtol=1e-4)
     np.testing.assert_allclose(refined.loss_after.numpy(), arrays["out_loss_after"], rtol=loss_tolerance)

@@ -1,13 +1,13 @@
 """What poses are likely: a mixture of Gaussians over the 69 body angles, in the format of SMPLify's gmm_08 file.
 
-The mixture that is shipped is fitted here on CMU motion capture by `python -m anthropose.body.prior OUT.npz --data DIR`.
+The mixture that is shipped is fitted here on CMU motion capture: `python -m anthropose.body.prior OUT.npz --data DIR`.
 """
 
 import argparse
 import json
 import math
-import pickle
-from collections.abc import Callable
+import zipfile
+import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from anthropose.body.pickles import read_pickle
 from anthropose.errors import UserError
 from anthropose.geometry.alignment import rotation_between
 from anthropose.geometry.rotations import quat_to_rotmat, rotmat_to_rotvec
@@ -59,10 +60,9 @@ class GaussianMixturePrior:
 
     def energies(self, body_pose: Float[Tensor, "*b 69"]) -> Float[Tensor, "*b m"]:
         """The negative logarithm of each weighted Gaussian."""
-        to = {"device": body_pose.device, "dtype": body_pose.dtype}
-        away = body_pose[..., None, :] - self.means.float().to(**to)
-        squares = torch.einsum("...mi,mij,...mj->...m", away, self.precisions.to(**to), away)
-        return 0.5 * squares - self.scaled_weights.to(**to).log()
+        away = body_pose[..., None, :] - self.means.float().to(body_pose)
+        squares = torch.einsum("...mi,mij,...mj->...m", away, self.precisions.to(body_pose), away)
+        return 0.5 * squares - self.scaled_weights.to(body_pose).log()
 
     def component(self, body_pose: Float[Tensor, "*b 69"]) -> Int[Tensor, "*b"]:
         """The Gaussian that explains each pose best."""
@@ -102,35 +102,16 @@ class GaussianMixturePrior:
             np.savez_compressed(file, **{name: array.numpy().astype(np.float32) for name, array in arrays.items()})
 
 
-class _ArraysOnly(pickle.Unpickler):
-    """Builds numpy arrays and plain containers, and refuses whatever else a pickle asks for."""
-
-    ALLOWED = frozenset(
-        (module, name)
-        for package in ("numpy.core", "numpy._core")
-        for module, name in ((f"{package}.multiarray", "_reconstruct"), (f"{package}.multiarray", "scalar"))
-    ) | {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")}
-
-    def find_class(self, module: str, name: str) -> Callable:
-        if (module, name) not in self.ALLOWED:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which a file of arrays does not need")
-        return super().find_class(module, name)
-
-
-def _read(path: Path) -> dict:
+def _read(path: Path) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; leave the prior out to use the one that is shipped")
+    if path.suffix != ".npz":
+        return read_pickle(path)
     try:
-        with path.open("rb") as file:
-            if path.suffix == ".npz":
-                with np.load(file, allow_pickle=False) as arrays:
-                    return {name: arrays[name] for name in arrays.files}
-            content = _ArraysOnly(file, encoding="latin1").load()
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; leave the prior out to use the one that is shipped") from None
-    except Exception as error:
-        raise UserError(f"{path}: not a readable gmm_08 file ({error}); expected gmm_08.pkl or .npz") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: expected a gmm_08 file, which holds a dictionary, found {type(content).__name__}")
-    return content
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
+        raise UserError(f"{path}: expected an .npz file with means, covars and weights ({error})") from error
 
 
 # Fitting, for maintainers.
@@ -165,7 +146,7 @@ def fit_prior(folder: Path, rest_joints: Float[Tensor, "24 3"], components: int 
 
     Args:
         folder: with index.json and the shards of CMU motion, as its README says.
-        rest_joints: of the body that the rotations are meant for, since its limbs at rest point elsewhere than the data's.
+        rest_joints: of the body that the rotations are meant for: at rest its limbs point elsewhere than the data's.
     """
     poses, weights = _with_everyday_legs(*_training_poses(folder, rest_joints))
     mirrored = poses.unflatten(-1, (23, 3))[:, [i - 1 for i in SMPL_24.mirror[1:]]] * poses.new_tensor(
@@ -203,7 +184,7 @@ def _training_poses(folder: Path, rest_joints: Tensor) -> tuple[Tensor, Tensor]:
 def _with_everyday_legs(poses: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """The poses, and their upper bodies once more over the legs of people who stand or sit.
 
-    The data show sport and dance; those who merely stand or sit and do something with their hands are most of what is filmed.
+    The data show sport and dance; most people who are filmed merely stand or sit and do something with their hands.
     """
     make = torch.Generator().manual_seed(0)
     angles = poses.unflatten(1, (23, 3))
@@ -248,7 +229,7 @@ _LIMBS = {"hip": "knee", "knee": "ankle", "shoulder": "elbow", "elbow": "wrist"}
 def carry_over(
     rotations: Float[Tensor, "*b 24 3 3"], rest_source: Float[Tensor, "24 3"], rest_target: Float[Tensor, "24 3"]
 ) -> Float[Tensor, "*b 24 3 3"]:
-    """Rotations for the body `rest_target` whose arms and legs point where those of `rest_source` point under `rotations`.
+    """Rotations for the body `rest_target`, with arms and legs pointing where those of `rest_source` do in `rotations`.
 
     Two bodies' limbs may point some degrees apart at rest (arms that droop, legs that stand apart).
     """

@@ -36,6 +36,12 @@ class State:
         rotations[:, TURNING] = self.rotations[:, TURNING] @ turns
         return replace(self, rotations=rotations, translation=self.translation + step[:, -3:])
 
+    @staticmethod
+    def joined(states: list["State"]) -> "State":
+        """All rows of several states of one shape."""
+        rotations, translation = zip(*((s.rotations, s.translation) for s in states), strict=True)
+        return State(torch.cat(rotations), torch.cat(translation), states[0].betas)
+
     def __getitem__(self, index: slice | Tensor) -> "State":
         return replace(self, rotations=self.rotations[index], translation=self.translation[index])
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -12,11 +12,10 @@ from torch import Tensor
 from anthropose.body.model import BodyModel
 from anthropose.body.prior import GaussianMixturePrior
 from anthropose.errors import UserError
-from anthropose.geometry.alignment import rotation_between
 from anthropose.methods.base import Progress
 from anthropose.methods.smplify.figure import Figure, State
 from anthropose.methods.smplify.solve import minimise
-from anthropose.methods.smplify.start import find_start, in_order, standing_height
+from anthropose.methods.smplify.start import Setting, find_start, standing_height
 from anthropose.methods.smplify.terms import Energy, Evidence, Weights
 from anthropose.motion import BodyPose, Motion, Track
 from anthropose.people.clip import Clip
@@ -30,7 +29,7 @@ START_SHARE = 0.4
 class SMPLifyConfig:
     """How SMPLify fits."""
 
-    weights: Weights = Weights()
+    weights: Weights = field(default_factory=Weights)
     prior: Path | None = None
     """SMPLify's own gmm_08.pkl in place of the prior that is shipped."""
     rounds: int = 12
@@ -44,7 +43,7 @@ class SMPLifyConfig:
 class SMPLify:
     """Fits a body to the keypoints of a whole track, with a pose prior and no learnt network.
 
-    After Bogo et al., Keep it SMPL, ECCV 2016, and the temporal form in VIBE; docs/methods/smplify.md says what differs.
+    After Bogo et al., Keep it SMPL, ECCV 2016, and its form over time in VIBE; see docs/methods/smplify.md.
     """
 
     name = "smplify"
@@ -66,31 +65,33 @@ class SMPLify:
     def _reconstruct(self, clip: Clip, progress: Progress) -> Motion:
         track = clip.track
         if track.keypoints is None or track.skeleton is None:
-            raise UserError("smplify fits keypoints and this track has boxes only; use a detector or a file that gives keypoints")
+            raise UserError(
+                "smplify fits keypoints and this track has boxes only; use a detector or a file that gives keypoints"
+            )
         figure = Figure(self.body, track.skeleton)
         evidence = gather_evidence(figure, clip)
         if not bool((evidence.trust > 0).any()):
-            raise UserError(f"person {track.person}: no keypoint of {track.skeleton.name} is seen in any frame; leave this person out")
-        start = find_start(figure, evidence, self.prior, self.config.weights, track.skeleton)
+            raise UserError(
+                f"person {track.person}: no keypoint of {track.skeleton.name} is seen in any frame; leave them out"
+            )
+        start = find_start(Setting(figure, self.prior, self.config.weights, track.skeleton), evidence)
         progress(START_SHARE)
-        state = self._fit(figure, start.evidence, start.state, lambda share: progress(START_SHARE + (1 - START_SHARE) * share))
+        state = self._fit(figure, start.evidence, start.state, progress)
         return self._motion(figure, clip, state)
 
     def _fit(self, figure: Figure, evidence: Evidence, state: State, progress: Progress) -> State:
         """The state fitted stretch by stretch; the frames before a stretch are held as they have come out."""
         config, n = self.config, len(evidence.seconds)
-        begins = range(0, n, config.stretch)
-        for number, begin in enumerate(begins):
+        for begin in range(0, n, config.stretch):
             low, high = max(0, begin - config.context), min(n, begin + config.stretch + config.context)
             near = slice(low, high)
             held = torch.arange(low, high) < begin
             energy = Energy(figure, evidence[near], self.prior, config.weights, timed=True)
-            fitted = minimise(
-                energy, state[near], config.rounds, held, progress=lambda share: progress((number + share) / len(begins))
-            )
+            fitted = minimise(energy, state[near], config.rounds, held)
             rotations, translation = state.rotations.clone(), state.translation.clone()
             rotations[near], translation[near] = fitted.rotations, fitted.translation
             state = replace(state, rotations=rotations, translation=translation)
+            progress(START_SHARE + (1 - START_SHARE) * min(1.0, (begin + config.stretch) / n))
         return state
 
     def _motion(self, figure: Figure, clip: Clip, state: State) -> Motion:
@@ -121,7 +122,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def gather_evidence(figure: Figure, clip: Clip) -> Evidence:
-    """What the fit takes from a clip: keypoints the body has, weighted by confidence, and the 3D guess in camera axes."""
+    """What the fit takes from a clip: keypoints weighted by confidence, and the 3D guess in camera axes."""
     track, camera = clip.track, clip.camera
     assert track.keypoints is not None
     known = track.keypoints.isfinite().all(-1)
@@ -133,12 +134,12 @@ def gather_evidence(figure: Figure, clip: Clip) -> Evidence:
 
 
 def _heights(figure: Figure, pixels: Tensor, trust: Tensor, track: Track) -> Float[Tensor, "n"]:
-    """The person's height in the image: bones that lie across the line of sight show the scale, the others look short."""
+    """The person's height in the image: bones across the line of sight show the scale, the others look short."""
     skeleton = track.skeleton
     assert skeleton is not None
     still = State(torch.eye(3).expand(1, 24, 3, 3), torch.zeros(1, 3), torch.zeros(10))
     rest = figure.place(still).landmarks[0]
-    ends = torch.tensor([edge for edge in _long_bones(skeleton.joints)] or [(0, 0)]).T
+    ends = torch.tensor(_long_bones(skeleton.joints) or [(0, 0)]).T
     lengths = (rest[ends[0]] - rest[ends[1]]).norm(dim=-1).clamp_min(0.05)
     shown = (pixels[:, ends[0]] - pixels[:, ends[1]]).norm(dim=-1) / lengths
     seen = (trust[:, ends[0]] > 0.1) & (trust[:, ends[1]] > 0.1)
@@ -164,15 +165,15 @@ _BONES = (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "
 
 
 def _turned_world(clip: Clip, pixels: Tensor, trust: Tensor) -> Float[Tensor, "n k 3"] | None:
-    """The detector's 3D guess turned from the axes of its crop, which looks straight at the person, into the camera's."""
+    """The detector's 3D guess in camera axes: it is made as if the camera looked straight at the person."""
     if clip.track.world is None:
         return None
     total = trust.sum(1, keepdim=True).clamp_min(1e-6)
     middle = (pixels * trust[..., None]).sum(1) / total
-    ray = torch.cat([(middle - torch.tensor(clip.camera.center)) / clip.camera.focal, torch.ones(len(middle), 1)], dim=1)
+    across = (middle - torch.tensor(clip.camera.center)) / clip.camera.focal
+    ray = torch.cat([across, torch.ones(len(middle), 1)], dim=1)
     ray = torch.nn.functional.normalize(ray, dim=1)
-    ahead = torch.tensor([0.0, 0.0, 1.0]).expand_as(ray)
-    across = torch.tensor([1.0, 0.0, 0.0]).expand_as(ray)
-    down = torch.nn.functional.normalize(torch.linalg.cross(ray, across), dim=1)
+    right = torch.tensor([1.0, 0.0, 0.0]).expand_as(ray)
+    down = torch.nn.functional.normalize(torch.linalg.cross(ray, right), dim=1)
     turned = torch.stack([torch.linalg.cross(down, ray), down, ray], dim=-1)
     return torch.nan_to_num(clip.track.world) @ turned.mT

@@ -10,18 +10,29 @@ from anthropose.body.model import BodyModel, PointModel
 from anthropose.skeleton import SMPL_24, Skeleton
 
 OWNERS = {
-    "hip": "pelvis", "knee": "hip", "ankle": "knee", "heel": "ankle", "toe": "ankle", "shoulder": "collar", "elbow": "shoulder",
-    "wrist": "elbow", "pinky": "wrist", "index": "wrist", "thumb": "wrist", "nose": "head", "eye": "head", "ear": "head",
-    "mouth": "head",
+    "hip": "pelvis", "knee": "hip", "ankle": "knee", "heel": "ankle", "toe": "ankle",
+    "shoulder": "collar", "elbow": "shoulder", "wrist": "elbow", "pinky": "wrist", "index": "wrist", "thumb": "wrist",
+    "nose": "head", "eye": "head", "ear": "head", "mouth": "head",
 }  # fmt: skip
 """Part of a keypoint's name -> the joint in whose axes the keypoint stays put."""
 
-TRUST = {"eye": 0.5, "ear": 0.5, "nose": 0.7, "hip": 0.8, "pinky": 0.4, "index": 0.4, "mouth": 0.5, "thumb": 0.0, "heel": 0.6, "toe": 0.6}
-"""Part of a keypoint's name -> how much its distance counts; 1 for the rest. Small parts are found less surely than large ones."""
+TRUST = {
+    "eye": 0.5,
+    "ear": 0.5,
+    "nose": 0.7,
+    "hip": 0.8,
+    "pinky": 0.4,
+    "index": 0.4,
+    "mouth": 0.5,
+    "thumb": 0.0,
+    "heel": 0.6,
+    "toe": 0.6,
+}  # fmt: skip
+"""Part of a keypoint's name -> how much its distance counts; 1 for the rest. Small parts are found less surely."""
 
 DEPTH_TRUST = {"shoulder": 1.0, "hip": 1.0, "elbow": 0.6, "knee": 0.5, "wrist": 0.25, "ankle": 0.3, "ear": 0.3}
-"""The same for a detector's own 3D guess; 0 for the rest. Mediapipe's is off by 4 cm at shoulders and 10 cm at wrists and ankles
-(median, in depth, on drawings of the free body), and its fingers and toes only repeat wrists and ankles.
+"""The same for a detector's own 3D guess; 0 for the rest. Mediapipe's is off by 4 cm at shoulders, 10 cm at wrists and
+ankles (median, in depth, on drawings of the free body), and its fingers and toes only repeat those.
 """
 
 STAND_INS = {
@@ -34,16 +45,18 @@ STAND_INS = {
 
 OFFSETS: dict[str, dict[str, tuple[float, float, float]]] = {
     "mediapipe-33": {
-        "nose": (0.0, 0.011, -0.023), "eye": (-0.007, 0.0, -0.015), "ear": (-0.023, 0.001, 0.023), "mouth": (0.015, -0.019, -0.036),
+        "nose": (0.0, 0.011, -0.023), "eye": (-0.007, 0.0, -0.015), "ear": (-0.023, 0.001, 0.023),
+        "mouth": (0.015, -0.019, -0.036),
         "shoulder": (-0.007, 0.001, 0.002), "elbow": (-0.002, 0.003, 0.011), "wrist": (0.015, 0.002, -0.003),
         "pinky": (-0.01, -0.009, -0.002), "index": (-0.009, -0.014, 0.012), "hip": (0.01, 0.033, 0.023),
-        "knee": (-0.007, 0.019, -0.004), "ankle": (0.004, 0.029, 0.005), "heel": (0.003, 0.038, 0.023), "big_toe": (0.01, 0.017, -0.036),
+        "knee": (-0.007, 0.019, -0.004), "ankle": (0.004, 0.029, 0.005), "heel": (0.003, 0.038, 0.023),
+        "big_toe": (0.01, 0.017, -0.036),
     }
 }  # fmt: skip
-"""Skeleton -> keypoint without its side -> where it lies from the body's point [m], in the owner's axes, for the left side.
+"""Skeleton -> keypoint without its side -> where it lies from the body's point [m], in its owner's axes, left side.
 
-Measured where the detector's keypoints fall on drawings of the free body in known poses. Without them a person leans: the
-detector's hips lie 4 cm higher and further forward than the body's.
+Measured: where the detector's keypoints fall on drawings of the free body in known poses. Without them a person leans,
+since the detector's hips lie 4 cm higher and further forward than the body's.
 """
 
 
@@ -65,7 +78,10 @@ class Landmarks:
     """For the detector's 3D guess."""
 
     def place(
-        self, betas: Float[Tensor, "n 10"], rotations: Float[Tensor, "n 24 3 3"], orientations: Float[Tensor, "n 24 3 3"]
+        self,
+        betas: Float[Tensor, "n 10"],
+        rotations: Float[Tensor, "n 24 3 3"],
+        orientations: Float[Tensor, "n 24 3 3"],
     ) -> Float[Tensor, "n k 3"]:
         """The keypoints [m] of bodies whose joints have `orientations`, with the pelvis where the shape has it."""
         offsets = (orientations[:, list(self.owners)] @ self.offsets[..., None])[..., 0]

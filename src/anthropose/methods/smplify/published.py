@@ -1,6 +1,6 @@
 """Temporal SMPLify as published with VIBE: refines a network's bodies to 2D keypoints in crop pixels.
 
-Kept for comparison and held by parity fixtures (temporal_smplify spec); what `SMPLify` does by default on video is in fit.py.
+Kept for comparison and held by parity fixtures (temporal_smplify spec); what is done on video is in fit.py.
 All coordinates are pixels of the 224 crop, seen by a camera of focal length 5000.
 """
 

@@ -1,6 +1,5 @@
-"""Levenberg-Marquardt: for many frames at once that stand alone, or for a stretch of frames that hang together in time."""
+"""Levenberg-Marquardt: for many frames that stand alone, or for a stretch of frames that hang together in time."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -21,12 +20,11 @@ def minimise(
     steps: int,
     held: Bool[Tensor, "n"] | None = None,
     tolerance: float = 1e-3,
-    progress: Callable[[float], None] = lambda share: None,
 ) -> State:
     """The state that a number of damped Gauss-Newton steps lead to; the energy never grows.
 
-    Frames that stand alone are accepted or refused one by one, each with its own damping; frames that hang together in time,
-    or share an unknown shape, all at once. Stops early when the energy falls by less than `tolerance` of itself.
+    Frames that stand alone are accepted or refused one by one, each with its own damping; frames that hang together in
+    time, or share an unknown shape, all at once. Stops early when the energy falls by less than `tolerance` of itself.
 
     Args:
         held: frames that stay as they are.
@@ -44,7 +42,6 @@ def minimise(
         fallen = (current - found)[better].sum() / current.sum().clamp_min(1e-9)
         state = tried if bool(better.all()) else _choose(better, tried, state)
         damping = torch.where(better, damping / 4, damping * 8).clamp(LEAST_DAMPING, MOST_DAMPING)
-        progress((step + 1) / steps)
         if (bool(better.any()) and fallen < tolerance) or bool((damping == MOST_DAMPING).all()) or step + 1 == steps:
             break
         current, normal = energy.linearised(state)
@@ -62,14 +59,22 @@ def _choose(better: Tensor, tried: State, state: State) -> State:
 def _stepped(state: State, normal: Normal, damping: Tensor, energy: Energy) -> State:
     diagonal = normal.own.diagonal(dim1=-2, dim2=-1)
     damped = normal.own + torch.diag_embed(damping[:, None] * diagonal + 1e-4)
-    sides = torch.cat([normal.gradient[..., None], normal.shape_cross], dim=-1) if energy.shape else normal.gradient[..., None]
+    sides = (
+        torch.cat([normal.gradient[..., None], normal.shape_cross], dim=-1)
+        if energy.shape
+        else normal.gradient[..., None]
+    )
     solved = _solve_chain(damped, normal, sides) if energy.timed else _solve_each(damped, sides)
     step = -solved[..., 0]
     if not energy.shape:
         return state.moved(step)
     # The shape's own equations, with the frames' unknowns eliminated.
     across, back = normal.shape_cross, solved[..., 1:]
-    left = normal.shape_own - torch.einsum("nus,nut->st", across, back) + damping[0] * torch.diag(normal.shape_own.diagonal())
+    left = (
+        normal.shape_own
+        - torch.einsum("nus,nut->st", across, back)
+        + damping[0] * torch.diag(normal.shape_own.diagonal())
+    )
     right = normal.shape_gradient - torch.einsum("nus,nu->s", across, solved[..., 0])
     shape_step = -torch.linalg.solve(left, right)
     moved = state.moved(step - back @ shape_step)
@@ -85,8 +90,8 @@ def _solve_each(blocks: Float[Tensor, "n u u"], sides: Float[Tensor, "n u c"]) -
 def _solve_chain(own: Float[Tensor, "n u u"], normal: Normal, sides: Float[Tensor, "n u c"]) -> Float[Tensor, "n u c"]:
     """Solves for all frames together by Cholesky's method on blocks; zeros where the matrix is not positive definite.
 
-    Only frames up to two apart are coupled, so that time and memory grow with their number. LAPACK's band solver does the same
-    60 times slower, since it works on narrow bands entry by entry.
+    Only frames up to two apart are coupled, so that time and memory grow with their number. LAPACK's band solver was 60
+    times slower here.
     """
     kind = torch.float64
     own, following, second, sides = (m.to(kind) for m in (own, normal.following, normal.second, sides))

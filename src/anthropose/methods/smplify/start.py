@@ -10,6 +10,7 @@ from torch import Tensor
 from anthropose.body.prior import GaussianMixturePrior
 from anthropose.geometry.alignment import rotation_between
 from anthropose.geometry.rotations import rotvec_to_rotmat, slerp
+from anthropose.losses import geman_mcclure
 from anthropose.methods.smplify.figure import Figure, State
 from anthropose.methods.smplify.solve import minimise
 from anthropose.methods.smplify.terms import Energy, Evidence, Weights
@@ -30,13 +31,17 @@ TILT_FRAMES = 16
 FREE_LEAN = 0.6
 """Deviation of the pelvis' lean while the tilt is found [rad]."""
 LEAN_LEVEL, LEAN_GAIN = 0.1, 1.5
-"""The lean that people have before a level camera [rad], and how the tilt grows with what is found beyond it (measured)."""
+"""The lean found before a level camera [rad], and how the camera's tilt grows with what is beyond it (measured)."""
 WORLD_TILT = 0.5
-"""Share of the camera's tilt that a detector's 3D guess leaves out: seen from high up, mediapipe's people come out too upright."""
+"""Share of the camera's tilt that a detector's 3D guess leaves out: from above, mediapipe's people are too upright."""
 SWAP_COST = 8.0
 """Energy that the belief costs that left and right are mistaken for each other in a sampled frame."""
 JUMP = 1.0
 """Deviation of a joint's speed between sampled frames, from the pelvis [m/s]."""
+FAR_APART = 0.3
+"""Mean distance of joints from which a jump is one whatever its size [m]."""
+AT_ONCE = 512
+"""Guesses fitted together."""
 GROUPS = (("shoulder", "elbow", "wrist", "pinky", "index", "thumb"), ("hip", "knee", "ankle", "heel", "toe"))
 """Parts of which a detector may mistake left for right."""
 
@@ -49,23 +54,28 @@ class Start:
     evidence: Evidence
 
 
-def find_start(figure: Figure, evidence: Evidence, prior: GaussianMixturePrior, weights: Weights, skeleton: Skeleton) -> Start:
-    """The likeliest start for a whole track.
+@dataclass(frozen=True)
+class Setting:
+    """What stays the same while the start is looked for."""
 
-    Args:
-        skeleton: names of the keypoints in `evidence`.
-    """
+    figure: Figure
+    prior: GaussianMixturePrior
+    weights: Weights
+    skeleton: Skeleton
+    """Names of the keypoints."""
+
+
+def find_start(setting: Setting, evidence: Evidence) -> Start:
+    """The likeliest start for a whole track."""
     samples = _sampled(evidence)
-    evidence = _tilted(evidence, _found_tilt(figure, evidence[samples], prior, weights, skeleton))
+    evidence = _tilted(evidence, _found_tilt(setting, evidence[samples]))
     seen = evidence[samples]
-    guesses = _guesses(figure, seen, prior, weights, skeleton)
+    guesses = _guesses(setting, seen)
     chosen = _likeliest(guesses, seen.seconds)
-    state = _gathered(guesses, chosen)
-    swapped = torch.stack([g.swapped for g in guesses])[chosen, torch.arange(len(samples))]
-    seen = _where_swapped(swapped, seen, skeleton)
-    state = _with_shape(figure, seen, prior, weights, state)
+    seen = _where_swapped(guesses.swapped[chosen], seen, setting.skeleton)
+    state = _with_shape(setting, seen, guesses.gathered(chosen))
     whole = _interpolated(state, seen.seconds, evidence.seconds)
-    return Start(whole, in_order(figure, whole, evidence, skeleton))
+    return Start(whole, in_order(setting.figure, whole, evidence, setting.skeleton))
 
 
 def in_order(figure: Figure, state: State, evidence: Evidence, skeleton: Skeleton) -> Evidence:
@@ -73,7 +83,7 @@ def in_order(figure: Figure, state: State, evidence: Evidence, skeleton: Skeleto
     points = figure.place(state).landmarks
     camera = evidence.camera
     flat = points[..., :2] / points[..., 2:].clamp_min(0.2) * camera.focal + points.new_tensor(camera.center)
-    mirrored = swap_sides(evidence, skeleton, torch.ones(len(skeleton), dtype=torch.bool))
+    mirrored = swap_sides(evidence, skeleton)
 
     def badness(seen: Evidence) -> Tensor:
         distance = (flat - seen.pixels).norm(dim=-1) / evidence.height[:, None]
@@ -93,23 +103,22 @@ def in_order(figure: Figure, state: State, evidence: Evidence, skeleton: Skeleto
     return replace(evidence, pixels=pixels, trust=trust, world=world)
 
 
-def swap_sides(evidence: Evidence, skeleton: Skeleton, part: Bool[Tensor, "k"]) -> Evidence:
-    """The evidence with every left keypoint of `part` taken for its right one, and the other way round."""
-    order = torch.where(part, torch.tensor(skeleton.mirror), torch.arange(len(skeleton)))
+def swap_sides(evidence: Evidence, skeleton: Skeleton) -> Evidence:
+    """The evidence with every left keypoint taken for its right one, and the other way round."""
+    order = list(skeleton.mirror)
     world = None if evidence.world is None else evidence.world[:, order]
     return replace(evidence, pixels=evidence.pixels[:, order], trust=evidence.trust[:, order], world=world)
 
 
-def _found_tilt(
-    figure: Figure, seen: Evidence, prior: GaussianMixturePrior, weights: Weights, skeleton: Skeleton
-) -> float:
-    """How far the camera looks down, from how the person leans on average when nothing but keypoints and prior is asked."""
+def _found_tilt(setting: Setting, seen: Evidence) -> float:
+    """How far the camera looks down, from how the person leans on average by keypoints and prior alone."""
     few = replace(seen[:: math.ceil(len(seen.seconds) / TILT_FRAMES)], world=None)
+    setting = replace(setting, weights=replace(setting.weights, lean=FREE_LEAN))
     found = []
     for tilt in TILTS:
-        guesses = _guesses(figure, replace(few, tilt=tilt), prior, replace(weights, lean=FREE_LEAN), skeleton)
-        energy, best = torch.stack([g.energy for g in guesses]).min(0)
-        found.append((float(energy.sum()), float(-_gathered(guesses, best).rotations[:, 0, 2, 1].median())))
+        guesses = _guesses(setting, replace(few, tilt=tilt))
+        energy, best = guesses.energy.min(0)
+        found.append((float(energy.sum()), float(-guesses.gathered(best).rotations[:, 0, 2, 1].median())))
     lean = math.asin(min(found)[1])
     return math.copysign(LEAN_GAIN * max(0.0, abs(lean) - LEAN_LEVEL), lean)
 
@@ -121,14 +130,20 @@ def _tilted(evidence: Evidence, tilt: float) -> Evidence:
 
 
 @dataclass(frozen=True)
-class _Guess:
-    """One guess at every sampled frame."""
+class _Guesses:
+    """`g` guesses at each of `s` sampled frames."""
 
     state: State
-    energy: Float[Tensor, "s"]
-    joints: Float[Tensor, "s 24 3"]
+    """Of g times s rows, the first guess at all frames first."""
+    energy: Float[Tensor, "g s"]
+    joints: Float[Tensor, "g s 24 3"]
     """From the pelvis."""
-    swapped: Bool[Tensor, "s"]
+    swapped: Bool[Tensor, "g"]
+    """Which guesses hold that left and right are mistaken for each other."""
+
+    def gathered(self, chosen: Int[Tensor, "s"]) -> State:
+        """One guess at each frame."""
+        return self.state[chosen * len(chosen) + torch.arange(len(chosen))]
 
 
 def _sampled(evidence: Evidence) -> Int[Tensor, "s"]:
@@ -143,27 +158,36 @@ def _sampled(evidence: Evidence) -> Int[Tensor, "s"]:
     return torch.tensor(samples)
 
 
-def _guesses(
-    figure: Figure, seen: Evidence, prior: GaussianMixturePrior, weights: Weights, skeleton: Skeleton
-) -> list[_Guess]:
-    everything = torch.ones(len(skeleton), dtype=torch.bool)
-    guesses = []
-    for swapped in (False, True):
-        evidence = swap_sides(seen, skeleton, everything) if swapped else seen
-        roots = _upright(evidence, skeleton)
-        if evidence.world is not None:
-            roots = [_from_world(figure, evidence, skeleton), *roots[:: YAWS // 4]]
-        for number, root in enumerate(roots):
-            state = _standing_at(figure, evidence, prior, root)
-            if evidence.world is not None and number == 0:
-                trusting = replace(weights, world_across=0.05, world_along=0.05, pixels=3 * weights.pixels)
-                state = minimise(Energy(figure, evidence, prior, trusting, timed=False), state, ROUNDS)
-            energy = Energy(figure, evidence, prior, weights, timed=False)
-            state = minimise(energy, state, ROUNDS)
-            joints = figure.place(state).joints
-            cost = energy(state) + SWAP_COST * swapped
-            guesses.append(_Guess(state, cost, joints - joints[:, :1], torch.full((len(cost),), swapped)))
-    return guesses
+def _guesses(setting: Setting, seen: Evidence) -> _Guesses:
+    n = len(seen.seconds)
+    states, costs, joints, swapped = [], [], [], []
+    for mistaken in (False, True):
+        evidence = swap_sides(seen, setting.skeleton) if mistaken else seen
+        roots = _upright(evidence, setting.skeleton)
+        if evidence.world is None:
+            begun = [_standing_at(setting, evidence, root) for root in roots]
+        else:
+            begun = [_standing_at(setting, evidence, root) for root in roots[:: YAWS // 4]]
+            begun.append(_like_world(setting, evidence))
+        evidence = evidence[torch.arange(n).repeat(len(begun))]
+        state, energy = _fitted_alone(setting, evidence, State.joined(begun))
+        places = setting.figure.place(state).joints
+        states.append(state)
+        costs.append(energy.view(-1, n) + SWAP_COST * mistaken)
+        joints.append((places - places[:, :1]).view(-1, n, 24, 3))
+        swapped += [mistaken] * len(begun)
+    return _Guesses(State.joined(states), torch.cat(costs), torch.cat(joints), torch.tensor(swapped))
+
+
+def _fitted_alone(setting: Setting, evidence: Evidence, state: State) -> tuple[State, Float[Tensor, "n"]]:
+    """Every frame fitted by itself, and its energy; some hundred at a time, so that memory is bounded."""
+    states, energies = [], []
+    for first in range(0, len(evidence.seconds), AT_ONCE):
+        part = slice(first, first + AT_ONCE)
+        energy = Energy(setting.figure, evidence[part], setting.prior, setting.weights, timed=False)
+        states.append(minimise(energy, state[part], ROUNDS))
+        energies.append(energy(states[-1]))
+    return State.joined(states), torch.cat(energies)
 
 
 def _upright(evidence: Evidence, skeleton: Skeleton) -> list[Float[Tensor, "s 3 3"]]:
@@ -180,32 +204,35 @@ def _upright(evidence: Evidence, skeleton: Skeleton) -> list[Float[Tensor, "s 3 
 
 
 def _middle(evidence: Evidence, skeleton: Skeleton, part: str) -> tuple[Tensor, Tensor]:
-    pair = [i for i, name in enumerate(skeleton.joints) if name.removeprefix("op_") in (f"left_{part}", f"right_{part}")]
+    wanted = (f"left_{part}", f"right_{part}")
+    pair = [i for i, name in enumerate(skeleton.joints) if name.removeprefix("op_") in wanted]
     return evidence.pixels[:, pair].mean(1), (evidence.trust[:, pair] > 0.1).all(1)
 
 
-def _from_world(figure: Figure, evidence: Evidence, skeleton: Skeleton) -> Float[Tensor, "s 3 3"]:
-    """Roots that turn the torso at rest onto the detector's 3D guess."""
+def _like_world(setting: Setting, evidence: Evidence) -> State:
+    """Bodies that follow the detector's 3D guess: the torso at rest turned onto it, then a fit that trusts it."""
     assert evidence.world is not None
     names = ("left_hip", "right_hip", "left_shoulder", "right_shoulder")
-    torso = [skeleton.index(name) for name in names]
+    torso = [setting.skeleton.index(name) for name in names]
     still = State(torch.eye(3).expand(1, 24, 3, 3), torch.zeros(1, 3), torch.zeros(10))
-    rest, world = figure.place(still).landmarks[:, torso], evidence.world[:, torso]
+    rest, world = setting.figure.place(still).landmarks[:, torso], evidence.world[:, torso]
     rest, world = (points - points.mean(1, keepdim=True) for points in (rest, world))
-    return rotation_between(rest.expand_as(world), world)
+    state = _standing_at(setting, evidence, rotation_between(rest.expand_as(world), world))
+    weights = replace(setting.weights, world_across=0.05, world_along=0.05, pixels=3 * setting.weights.pixels)
+    return _fitted_alone(replace(setting, weights=weights), evidence, state)[0]
 
 
-def _standing_at(figure: Figure, evidence: Evidence, prior: GaussianMixturePrior, root: Tensor) -> State:
+def _standing_at(setting: Setting, evidence: Evidence, root: Float[Tensor, "n 3 3"]) -> State:
     """The prior's mean pose under `root`, as far away as the person's height tells and over the keypoints' middle."""
-    n = len(root)
-    rotations = rotvec_to_rotmat(torch.cat([torch.zeros(3), prior.mean]).unflatten(0, (24, 3))).repeat(n, 1, 1, 1)
+    n, mean = len(root), torch.cat([torch.zeros(3), setting.prior.mean])
+    rotations = rotvec_to_rotmat(mean.unflatten(0, (24, 3))).repeat(n, 1, 1, 1)
     rotations[:, 0] = root
     state = State(rotations, torch.zeros(n, 3), torch.zeros(10))
     camera, trust = evidence.camera, evidence.trust[..., None]
     total = trust.sum(1).clamp_min(1e-6)
-    depth = camera.focal * standing_height(figure) / evidence.height[:, None]
+    depth = camera.focal * standing_height(setting.figure) / evidence.height[:, None]
     ray = ((evidence.pixels * trust).sum(1) / total - torch.tensor(camera.center)) / camera.focal
-    middle = (figure.place(state).landmarks * trust).sum(1) / total
+    middle = (setting.figure.place(state).landmarks * trust).sum(1) / total
     return replace(state, translation=torch.cat([ray * depth, depth], dim=1) - middle)
 
 
@@ -215,32 +242,25 @@ def standing_height(figure: Figure) -> float:
     return float(joints.max() - joints.min()) + 0.2
 
 
-def _likeliest(guesses: list[_Guess], seconds: Tensor) -> Int[Tensor, "s"]:
+def _likeliest(guesses: _Guesses, seconds: Float[Tensor, "s"]) -> Int[Tensor, "s"]:
     """The guess to take at each sampled frame: least energies, and least jumps between (Viterbi)."""
-    energy = torch.stack([g.energy for g in guesses])
-    joints = torch.stack([g.joints for g in guesses])
-    best, came_from = energy[:, 0], []
-    for t in range(1, energy.shape[1]):
+    joints, best = guesses.joints, guesses.energy[:, 0]
+    came_from = []
+    for t in range(1, len(seconds)):
         step = float((seconds[t] - seconds[t - 1]).clamp_min(0.05))
         apart = (joints[:, None, t - 1] - joints[None, :, t]).square().sum(-1).mean(-1)
-        jump = 24 * apart / (apart + 0.1) * 0.1 / (2 * (JUMP * step) ** 2)
-        total = best[:, None] + jump
-        came_from.append(total.argmin(0))
-        best = total.min(0).values + energy[:, t]
+        jump = 24 * geman_mcclure(apart.sqrt(), FAR_APART) / (2 * (JUMP * step) ** 2)
+        least, origin = (best[:, None] + jump).min(0)
+        came_from.append(origin)
+        best = least + guesses.energy[:, t]
     path = [int(best.argmin())]
     for origins in reversed(came_from):
         path.append(int(origins[path[-1]]))
     return torch.tensor(path[::-1])
 
 
-def _gathered(guesses: list[_Guess], chosen: Tensor) -> State:
-    every = torch.arange(len(chosen))
-    rotations = torch.stack([g.state.rotations for g in guesses])[chosen, every]
-    return State(rotations, torch.stack([g.state.translation for g in guesses])[chosen, every], torch.zeros(10))
-
-
 def _where_swapped(swapped: Tensor, seen: Evidence, skeleton: Skeleton) -> Evidence:
-    mirrored = swap_sides(seen, skeleton, torch.ones(len(skeleton), dtype=torch.bool))
+    mirrored = swap_sides(seen, skeleton)
     world = seen.world
     if world is not None and mirrored.world is not None:
         world = torch.where(swapped[:, None, None], mirrored.world, world)
@@ -248,14 +268,14 @@ def _where_swapped(swapped: Tensor, seen: Evidence, skeleton: Skeleton) -> Evide
     return replace(seen, pixels=pixels, trust=torch.where(swapped[:, None], mirrored.trust, seen.trust), world=world)
 
 
-def _with_shape(figure: Figure, seen: Evidence, prior: GaussianMixturePrior, weights: Weights, state: State) -> State:
+def _with_shape(setting: Setting, seen: Evidence, state: State) -> State:
     """The person's shape from the samples seen best, spread over the track; then all samples with that shape."""
     pieces = torch.arange(len(seen.seconds)).chunk(SHAPE_FRAMES)
     total = seen.trust.sum(1)
     best = torch.stack([piece[total[piece].argmax()] for piece in pieces])
-    energy = Energy(figure, seen[best], prior, weights, timed=False, shape=True)
+    energy = Energy(setting.figure, seen[best], setting.prior, setting.weights, timed=False, shape=True)
     betas = minimise(energy, state[best], SHAPE_ROUNDS).betas
-    return minimise(Energy(figure, seen, prior, weights, timed=False), replace(state, betas=betas), SHAPE_ROUNDS)
+    return _fitted_alone(setting, seen, replace(state, betas=betas))[0]
 
 
 def _interpolated(state: State, at: Tensor, seconds: Tensor) -> State:

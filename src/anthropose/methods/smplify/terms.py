@@ -1,10 +1,10 @@
 """What the fit weighs against each other: every term as an energy, and as rows of a linear least squares problem.
 
-Energies are negative log likelihoods up to a constant, so that the weights are standard deviations in metres, seconds, radians.
+Energies are negative log likelihoods up to a constant: most weights are deviations in metres, seconds, radians.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import roma
 import torch
@@ -39,7 +39,7 @@ class Weights:
     bending: float = 0.1
     """Of knees and elbows beyond straight [rad]."""
     lean: float = 0.3
-    """Of the pelvis towards or away from the camera, against upright [rad]: 2D hardly tells it, and most people are upright."""
+    """Of the pelvis towards or away from the camera [rad]: 2D hardly tells, and most people are upright."""
     lean_outlier: float = 2.0
     """Deviations at which a person begins to be taken for one who bends or lies."""
     shape: float = 0.5
@@ -73,8 +73,14 @@ class Evidence:
 
     def __getitem__(self, index: slice | Tensor) -> "Evidence":
         world = None if self.world is None else self.world[index]
-        picked = (getattr(self, name)[index] for name in ("pixels", "trust", "height"))
-        return Evidence(*picked, world, self.seconds[index], self.camera, self.tilt)
+        return replace(
+            self,
+            pixels=self.pixels[index],
+            trust=self.trust[index],
+            height=self.height[index],
+            world=world,
+            seconds=self.seconds[index],
+        )
 
 
 @dataclass
@@ -94,15 +100,18 @@ class Normal:
 
     @staticmethod
     def zero(n: int) -> "Normal":
-        blocks = [torch.zeros(n, UNKNOWNS, UNKNOWNS) for _ in range(3)]
-        return Normal(torch.zeros(n, UNKNOWNS), *blocks, torch.zeros(10), torch.zeros(10, 10), torch.zeros(n, UNKNOWNS, 10))
+        own, following, second = (torch.zeros(n, UNKNOWNS, UNKNOWNS) for _ in range(3))
+        shape = torch.zeros(10), torch.zeros(10, 10), torch.zeros(n, UNKNOWNS, 10)
+        return Normal(torch.zeros(n, UNKNOWNS), own, following, second, *shape)
 
     def add(self, rows: Float[Tensor, "n m u"], values: Float[Tensor, "n m"]) -> None:
         """Adds half the squares of rows @ step + values."""
         self.own += rows.mT @ rows
         self.gradient += (rows.mT @ values[..., None])[..., 0]
 
-    def add_shape(self, rows: Float[Tensor, "n m u"], shape: Float[Tensor, "n m 10"], values: Float[Tensor, "n m"]) -> None:
+    def add_shape(
+        self, rows: Float[Tensor, "n m u"], shape: Float[Tensor, "n m 10"], values: Float[Tensor, "n m"]
+    ) -> None:
         """Adds what the same rows say about the shape."""
         self.shape_cross += rows.mT @ shape
         self.shape_own += torch.einsum("nms,nmt->st", shape, shape)
@@ -113,13 +122,19 @@ class Energy:
     """The sum of all terms over frames; `timed` couples neighbouring frames, otherwise each stands alone."""
 
     def __init__(
-        self, figure: Figure, evidence: Evidence, prior: GaussianMixturePrior, weights: Weights, timed: bool, shape: bool = False
+        self,
+        figure: Figure,
+        evidence: Evidence,
+        prior: GaussianMixturePrior,
+        weights: Weights,
+        timed: bool,
+        shape: bool = False,
     ) -> None:
         self.figure, self.evidence, self.prior, self.weights, self.shape = figure, evidence, prior, weights, shape
         self.timed = timed and len(evidence.seconds) > 2
         self.clock = _Clock(evidence.seconds) if self.timed else None
-        hips = [i for i, name in enumerate(figure.table.points.skeleton.joints) if name.endswith(("left_hip", "right_hip"))]
-        self.hips = [24 + list(figure.table.order).index(i) for i in hips]
+        names = figure.table.points.skeleton.joints
+        self.hips = [24 + k for k, i in enumerate(figure.table.order) if names[i].endswith(("left_hip", "right_hip"))]
 
     def __call__(self, state: State) -> Float[Tensor, "n"]:
         """The energy of each frame."""
@@ -148,7 +163,9 @@ class Energy:
             energy = energy + self._motion(state, placed, normal, jacobian) + self._standing(placed, normal, jacobian)
         return energy
 
-    def _keypoints(self, placed: Placed, normal: Normal | None, jacobian: Tensor | None, by_shape: Tensor | None) -> Tensor:
+    def _keypoints(
+        self, placed: Placed, normal: Normal | None, jacobian: Tensor | None, by_shape: Tensor | None
+    ) -> Tensor:
         camera, evidence = self.evidence.camera, self.evidence
         points = placed.landmarks
         depth = points[..., 2:].clamp_min(NEAREST)
@@ -194,19 +211,20 @@ class Energy:
         energies = self.prior.energies(body_pose)
         energy, component = (self.weights.pose * energies).min(dim=1)
         bends = [(SMPL_24.index(joint) - 1, axis, sign) for joint, axis, sign in BENDING]
-        values = torch.stack([(sign * rotvecs[:, j, axis]).clamp_min(0) for j, axis, sign in bends], dim=1) / self.weights.bending
+        beyond = torch.stack([sign * rotvecs[:, j, axis] for j, axis, sign in bends], dim=1).clamp_min(0)
+        values = beyond / self.weights.bending
         if normal is not None:
             by_turn = _by_turn(rotvecs)
             precision = self.weights.pose * self.prior.precisions[component]
             normal.own += by_turn.mT @ precision @ by_turn
             away = body_pose - self.prior.means.float()[component]
             normal.gradient += (by_turn.mT @ (precision @ away[..., None]))[..., 0]
-            rows = torch.stack([sign * by_turn[:, 3 * j + axis] for j, axis, sign in bends], dim=1) / self.weights.bending
-            normal.add(rows * (values > 0)[..., None], values)
+            rows = torch.stack([sign * by_turn[:, 3 * j + axis] for j, axis, sign in bends], dim=1)
+            normal.add(rows / self.weights.bending * (values > 0)[..., None], values)
         return energy + 0.5 * values.square().sum(1)
 
     def _upright(self, placed: Placed, normal: Normal | None) -> Tensor:
-        """How far the pelvis leans along the line of sight: the depth of its upward axis against that of upright people."""
+        """How far the pelvis leans along the line of sight: its upward axis' depth against that of upright people."""
         root = placed.orientations[:, 0]
         away = (root[:, 2:, 1] + math.sin(self.evidence.tilt)) / self.weights.lean
         energy, share = _robust(away[..., None], torch.ones_like(away), self.weights.lean_outlier)
@@ -278,7 +296,9 @@ class _Clock:
         middle = (self.steps[:-1] + self.steps[1:]) / 2
         return (speed[1:] - speed[:-1]) / middle[:, None, None]
 
-    def add_second_differences(self, normal: Normal, rows: Float[Tensor, "n m u"], values: Float[Tensor, "r m"]) -> None:
+    def add_second_differences(
+        self, normal: Normal, rows: Float[Tensor, "n m u"], values: Float[Tensor, "r m"]
+    ) -> None:
         """Adds half the squares of the weighted second differences of rows @ step, plus `values`."""
         n = len(rows)
         factors = self.factors * self.weight[:, None]
