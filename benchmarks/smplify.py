@@ -1,13 +1,13 @@
-"""SMPLify on motion capture seen through a made-up detector: errors against the truth and time, for the start and the fit.
+"""SMPLify on motion capture seen through a made-up detector: errors and time, for the start and for the fit.
 
-`python benchmarks/smplify.py --data ../shared/data/cmu` prints a table. The detector's keypoints are off by 2 % of the person's
-height, drop out and swap sides now and then; its 3D guess is off by 80 mm and flat in depth.
+`python benchmarks/smplify.py --data ../shared/data/cmu` prints a table. The detector's keypoints are off by 2 % of the
+person's height, drop out and swap sides now and then; its 3D guess is off by 80 mm and flat in depth.
 """
 
 import argparse
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from anthropose.body.model import BodyModel
-from anthropose.body.prior import carry_over, _rest_from_offsets
+from anthropose.body.prior import _rest_from_offsets, carry_over
 from anthropose.geometry.alignment import procrustes
 from anthropose.geometry.rotations import quat_to_rotmat, rotvec_to_rotmat
-from anthropose.methods.smplify import SMPLify, SMPLifyConfig
+from anthropose.methods.smplify import SMPLify
 from anthropose.methods.smplify.figure import Figure, State
 from anthropose.motion import Camera, Track
 from anthropose.people.clip import Clip
@@ -38,7 +38,9 @@ class Case:
     state: State
 
 
-def make_case(body: BodyModel, data: Path, entry: dict, index: dict, skeleton: Skeleton, world: bool, seed: int, frames: int) -> Case:
+def make_case(
+    body: BodyModel, data: Path, entry: dict, index: dict, skeleton: Skeleton, world: bool, seed: int, frames: int
+) -> Case:
     """The motion `entry` before a camera 3 to 6 m away, seen by a noisy detector."""
     make = torch.Generator().manual_seed(seed)
     shard = np.load(data / entry["shard"])
@@ -65,11 +67,15 @@ def make_case(body: BodyModel, data: Path, entry: dict, index: dict, skeleton: S
     return Case(f"{entry['id']} {entry['title'][:24]}", Clip(track, 30.0, seconds, camera), placed.joints, state)
 
 
-def _detected(figure: Figure, points: Tensor, camera: Camera, skeleton: Skeleton, make: torch.Generator) -> tuple[Tensor, Tensor]:
+def _detected(
+    figure: Figure, points: Tensor, camera: Camera, skeleton: Skeleton, make: torch.Generator
+) -> tuple[Tensor, Tensor]:
     n, k = points.shape[:2]
     pixels = points[..., :2] / points[..., 2:] * camera.focal + torch.tensor(camera.center)
     height = (camera.focal * 1.7 / points[..., 2].mean(1))[:, None, None]
-    pixels = pixels + height * (0.014 * _slow(torch.randn(n, k, 2, generator=make)) + 0.01 * torch.randn(n, k, 2, generator=make))
+    pixels = pixels + height * (
+        0.014 * _slow(torch.randn(n, k, 2, generator=make)) + 0.01 * torch.randn(n, k, 2, generator=make)
+    )
     confidence = torch.full((n, k), 0.9)
     lost = _slow(torch.randn(n, k, generator=make), 0.9) > 1.8
     pixels = pixels + lost[..., None] * height * 0.15 * torch.randn(n, k, 2, generator=make)
@@ -110,6 +116,7 @@ def main() -> None:
     arguments = parser.parse_args()
     index = json.loads((arguments.data / "index.json").read_text())
     from anthropose.body.files import load_body
+
     body = load_body("free")
     run(body, arguments.data, index, arguments.frames)
 
@@ -117,10 +124,15 @@ def main() -> None:
 def run(body, data, index, frames, config=None, cases=CLIPS):
     from anthropose.methods.smplify.fit import gather_evidence
     from anthropose.methods.smplify.start import find_start
+
     entries = [next(e for e in index["clips"] if e["id"].startswith(c) and e["split"] == "test") for c in cases]
     total = []
     for skeleton, world in ((MEDIAPIPE_33, True), (COCO_17, False)):
-        print(skeleton.name, "with 3D guess" if world else "2D only", "| start / fit: MPJPE PA-MPJPE [mm] accel [mm/frame2] place [mm] | s per 300 frames")
+        print(
+            skeleton.name,
+            "with 3D guess" if world else "2D only",
+            "| start / fit: MPJPE PA-MPJPE [mm] accel [mm/frame2] place [mm] | s per 300 frames",
+        )
         rows = []
         for number, entry in enumerate(entries):
             case = make_case(body, data, entry, index, skeleton, world, number, frames)
@@ -135,7 +147,13 @@ def run(body, data, index, frames, config=None, cases=CLIPS):
             took = (time.perf_counter() - begin) * 300 / len(case.truth)
             e1 = errors(motion.joints + motion.translation[:, None], case.truth)
             rows.append(e0 + e1 + [took])
-            print(f"{case.name:34s} n={len(case.truth):3d} " + " ".join(f"{v:6.1f}" for v in e0) + " | " + " ".join(f"{v:6.1f}" for v in e1) + f" | {took:5.1f}")
+            print(
+                f"{case.name:34s} n={len(case.truth):3d} "
+                + " ".join(f"{v:6.1f}" for v in e0)
+                + " | "
+                + " ".join(f"{v:6.1f}" for v in e1)
+                + f" | {took:5.1f}"
+            )
         print("mean".ljust(40), np.round(np.mean(rows, 0), 1))
         total.append(np.mean(rows, 0))
     return np.stack(total)
