@@ -24,14 +24,12 @@ YAWS = 8
 """Directions that a person may face, where no 3D guess tells."""
 ROUNDS = 15
 SHAPE_FRAMES, SHAPE_ROUNDS = 60, 10
-TILTS = (0.0, 0.4)
-"""Guesses at how far the camera looks down [rad]; from high up, a person who stands may look like one who crouches."""
+HIGH = 0.4
+"""How far a camera looks down that hangs high [rad]; from there a person who stands may look like one who crouches."""
 TILT_FRAMES = 16
-"""Frames that the tilt is found from."""
-FREE_LEAN = 0.6
-"""Deviation of the pelvis' lean while the tilt is found [rad]."""
-LEAN_LEVEL, LEAN_GAIN = 0.1, 1.5
-"""The lean found before a level camera [rad], and how the camera's tilt grows with what is beyond it (measured)."""
+"""Frames by which it is judged whether the camera hangs high."""
+DOUBTED, BELIEVED = 0.15, 0.45
+"""Energy per frame that a high camera must save: up to the first it is not believed, from the second on wholly."""
 WORLD_TILT = 0.5
 """Share of the camera's tilt that a detector's 3D guess leaves out: from above, mediapipe's people are too upright."""
 SWAP_COST = 8.0
@@ -111,16 +109,16 @@ def swap_sides(evidence: Evidence, skeleton: Skeleton) -> Evidence:
 
 
 def _found_tilt(setting: Setting, seen: Evidence) -> float:
-    """How far the camera looks down, from how the person leans on average by keypoints and prior alone."""
+    """How far the camera looks down: not at all, unless a high camera over people who stand explains the keypoints better.
+
+    A detector's 3D guess is left aside, since it takes the camera for a level one.
+    """
     few = replace(seen[:: math.ceil(len(seen.seconds) / TILT_FRAMES)], world=None)
-    setting = replace(setting, weights=replace(setting.weights, lean=FREE_LEAN))
-    found = []
-    for tilt in TILTS:
-        guesses = _guesses(setting, replace(few, tilt=tilt))
-        energy, best = guesses.energy.min(0)
-        found.append((float(energy.sum()), float(-guesses.gathered(best).rotations[:, 0, 2, 1].median())))
-    lean = math.asin(min(found)[1])
-    return math.copysign(LEAN_GAIN * max(0.0, abs(lean) - LEAN_LEVEL), lean)
+    level, high = _guesses(setting, few), _guesses(setting, replace(few, tilt=HIGH))
+    energy, best = high.energy.min(0)
+    saved = float((level.energy.min(0).values - energy).mean())
+    lean = float(-high.gathered(best).rotations[:, 0, 2, 1].median())
+    return min(1.0, max(0.0, (saved - DOUBTED) / (BELIEVED - DOUBTED))) * math.asin(max(0.0, lean))
 
 
 def _tilted(evidence: Evidence, tilt: float) -> Evidence:
