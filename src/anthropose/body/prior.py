@@ -157,7 +157,7 @@ def fit_prior(folder: Path, rest_joints: Float[Tensor, "24 3"], components: int 
 
 def _training_poses(folder: Path, rest_joints: Tensor) -> tuple[Tensor, Tensor]:
     index = json.loads((folder / "index.json").read_text())
-    rest_data = _rest_from_offsets(index["offsets"])
+    rest_data = rest_from_offsets(index["offsets"])
     poses, weights, titles = [], [], []
     step = round(index["fps"] / POSES_PER_SECOND)
     shards: dict[str, np.ndarray] = {}
@@ -216,7 +216,7 @@ def _capped(weights: Tensor, titles: list[str]) -> Tensor:
     return weights * (LARGEST_ACTIVITY / shares).clamp_max(1.0)[group]
 
 
-def _rest_from_offsets(offsets: list[list[float]]) -> Tensor:
+def rest_from_offsets(offsets: list[list[float]]) -> Tensor:
     joints: list[Tensor] = []
     for offset, parent in zip(torch.tensor(offsets, dtype=torch.float64), SMPL_24.parents, strict=True):
         joints.append(offset if parent < 0 else joints[parent] + offset)

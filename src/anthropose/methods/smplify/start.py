@@ -109,7 +109,7 @@ def swap_sides(evidence: Evidence, skeleton: Skeleton) -> Evidence:
 
 
 def _found_tilt(setting: Setting, seen: Evidence) -> float:
-    """How far the camera looks down: not at all, unless a high camera over people who stand explains the keypoints better.
+    """How far the camera looks down: not at all, unless standing people before a high one explain the keypoints better.
 
     A detector's 3D guess is left aside, since it takes the camera for a level one.
     """

@@ -44,7 +44,7 @@ class Weights:
     """Deviations at which a person begins to be taken for one who bends or lies."""
     shape: float = 0.5
     """Strength of the shape prior, per frame."""
-    acceleration: float = 16.0
+    acceleration: float = 25.0
     """Of joints [m/s^2]."""
     turning: float = 60.0
     """Of joints' angular acceleration [rad/s^2]."""
