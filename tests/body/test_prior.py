@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from anthropose.body.prior import GaussianMixturePrior
+from anthropose.body.files import load_body
+from anthropose.body.prior import GaussianMixturePrior, carry_over, expectation_maximisation
+from anthropose.body.skinning import rigid_transforms
 from anthropose.errors import UserError
 from anthropose.geometry.rotations import rotvec_to_rotmat
 from anthropose.skeleton import SMPL_24
@@ -20,6 +22,7 @@ def bent(**angles: tuple[float, float, float]) -> torch.Tensor:
     return pose[1:].flatten()
 
 
+ARM_AND_LEG = (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))
 STANDING = bent(left_shoulder=(0.0, 0.0, -1.2), right_shoulder=(0.0, 0.0, 1.2))
 
 
@@ -61,6 +64,37 @@ def test_the_mean_pose_has_its_arms_down() -> None:
         turn = rotvec_to_rotmat(prior.mean.unflatten(0, (23, 3))[SMPL_24.index(f"{side}_shoulder") - 1])
         upper_arm = turn @ torch.tensor([sign, 0.0, 0.0])
         assert upper_arm[1] < -0.5
+
+
+def test_limbs_that_are_carried_over_point_where_they_did() -> None:
+    source = load_body("free").shaped(torch.zeros(10)).joints
+    target = load_body("free").shaped(torch.full((10,), 2.0)).joints.clone()
+    for side, droop in (("left", -0.1), ("right", -0.1)):
+        target[[SMPL_24.index(f"{side}_{part}") for part in ("elbow", "wrist", "hand")], 1] += droop
+    rotations = rotvec_to_rotmat(0.5 * torch.randn(4, 24, 3, generator=torch.Generator().manual_seed(0)))
+
+    def limbs(rest: torch.Tensor, turned: torch.Tensor) -> torch.Tensor:
+        joints = rigid_transforms(turned, rest.expand(4, 24, 3), SMPL_24.parents)[0]
+        ends = [(SMPL_24.index("left_" + a), SMPL_24.index("left_" + b)) for a, b in ARM_AND_LEG]
+        return torch.nn.functional.normalize(torch.stack([joints[:, b] - joints[:, a] for a, b in ends]), dim=-1)
+
+    torch.testing.assert_close(carry_over(rotations, source, source), rotations)
+    carried = carry_over(rotations, source, target)
+    torch.testing.assert_close(limbs(target, carried), limbs(source, rotations), atol=1e-5, rtol=0.0)
+
+
+def test_the_fit_of_a_mixture_finds_the_clusters_that_the_data_have() -> None:
+    make = torch.Generator().manual_seed(0)
+    centres = torch.stack([torch.zeros(69), torch.full((69,), 1.0)]).double()
+    poses = centres.repeat_interleave(300, 0) + 0.2 * torch.randn(600, 69, generator=make, dtype=torch.float64)
+    weights = torch.cat([torch.full((300,), 3.0), torch.ones(300)]).double()
+    prior = expectation_maximisation(poses, weights, components=2, rounds=20)
+    order = prior.means[:, 0].argsort()
+    torch.testing.assert_close(prior.means[order], centres, atol=0.06, rtol=0.0)
+    torch.testing.assert_close(prior.weights[order], torch.tensor([0.75, 0.25]).double(), atol=1e-3, rtol=0.0)
+    knee = 3 * (SMPL_24.index("left_knee") - 1)
+    deviations = prior.covariances.diagonal(dim1=-2, dim2=-1)[:, knee].sqrt()
+    torch.testing.assert_close(deviations, torch.full((2,), 0.206).double(), atol=0.04, rtol=0.0)
 
 
 def test_what_is_saved_is_what_is_loaded_and_the_pickle_of_the_same_arrays_too(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The fit on keypoints whose truth is known: the body walks before a camera and its own points are the keypoints."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -8,15 +9,16 @@ import torch
 from anthropose.body.files import load_body
 from anthropose.errors import UserError
 from anthropose.geometry.cameras import project
+from anthropose.geometry.rotations import rotation_angle, rotvec_to_rotmat
 from anthropose.methods.smplify import SMPLify
 from anthropose.methods.smplify.figure import UNKNOWNS, Figure, State
 from anthropose.methods.smplify.fit import gather_evidence
 from anthropose.methods.smplify.solve import minimise
 from anthropose.methods.smplify.terms import Energy, Weights
 from anthropose.metrics import acceleration_error, mpjpe, pa_mpjpe
-from anthropose.motion import Camera, Motion, Track
+from anthropose.motion import BodyPose, Camera, Motion, Track
 from anthropose.people.clip import Clip
-from anthropose.skeleton import BODY_25, COCO_17, HALPE_26, SMPL_24, Skeleton
+from anthropose.skeleton import BODY_25, COCO_17, HALPE_26, MEDIAPIPE_33, SMPL_24, Skeleton
 from tests.export.made_up import motion as made_up_motion
 
 BODY = load_body("free")
@@ -152,6 +154,66 @@ def test_progress_rises_to_one() -> None:
     SMPLify(BODY).reconstruct(clip_of(truth(10), COCO_17), shares.append)
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1.0, abs=0.05)
+
+
+def mediapipe_clip(motion: Motion, body: BodyPose | None = None) -> Clip:
+    """What a perfect MediaPipe would see, with a perfect 3D guess."""
+    body = body or motion.body
+    assert body is not None
+    figure = Figure(BODY, MEDIAPIPE_33)
+    points = figure.place(State(body.rotations, motion.translation, body.betas[0])).landmarks
+    n = len(motion)
+    pixels = project(points, torch.full((n,), CAMERA.focal), torch.tensor(CAMERA.center).expand(n, 2))
+    keypoints = torch.cat([pixels, figure.table.valid.float().expand(n, -1)[..., None]], dim=-1)
+    hips = [MEDIAPIPE_33.index("left_hip"), MEDIAPIPE_33.index("right_hip")]
+    boxes = torch.cat([pixels[:, figure.table.valid].amin(1), pixels[:, figure.table.valid].amax(1)], dim=1)
+    world = points - points[:, hips].mean(1, keepdim=True)
+    return Clip(
+        Track(0, motion.track.frames, boxes, keypoints, MEDIAPIPE_33, world), motion.fps, motion.seconds, CAMERA
+    )
+
+
+def test_the_detectors_3d_guess_settles_what_2d_leaves_open() -> None:
+    true = truth()
+    clip = mediapipe_clip(true)
+    told = SMPLify(BODY).reconstruct(clip)
+    untold = SMPLify(BODY).reconstruct(altered(clip, world=None))
+    assert float(mpjpe(told.joints, true.joints).mean()) < 0.045
+    assert float(mpjpe(told.joints, true.joints).mean()) < float(mpjpe(untold.joints, true.joints).mean())
+
+
+def test_left_and_right_that_are_mistaken_for_a_while_are_put_in_order() -> None:
+    clip = clip_of(truth(30), COCO_17)
+    assert clip.track.keypoints is not None
+    keypoints = clip.track.keypoints.clone()
+    keypoints[12:16] = keypoints[12:16][:, list(COCO_17.mirror)]
+    found = SMPLify(BODY).reconstruct(clip)
+    mended = SMPLify(BODY).reconstruct(altered(clip, keypoints=keypoints))
+    assert float(mpjpe(mended.joints, found.joints).max()) < 0.05
+
+
+def test_a_person_who_stands_before_a_high_camera_does_not_crouch() -> None:
+    true = truth(16)
+    assert true.body is not None
+    tilt = rotvec_to_rotmat(torch.tensor([0.5, 0.0, 0.0]))
+    rotations = true.body.rotations.clone()
+    rotations[:, 0] = tilt @ rotations[:, 0]
+    found = SMPLify(BODY).reconstruct(altered(mediapipe_clip(true, BodyPose(rotations, true.body.betas)), world=None))
+    assert found.body is not None
+    lean = -found.body.rotations[:, 0, 2, 1]
+    assert float(lean.mean()) == pytest.approx(math.sin(0.5), abs=0.2)
+    straightest = torch.stack(
+        [rotation_angle(found.body.rotations[:, k], torch.eye(3).expand(16, 3, 3)) for k in (4, 5)]
+    ).amin(0)
+    assert float(straightest.mean()) < 0.5
+
+
+def test_the_fit_leaves_the_number_of_threads_as_it_was() -> None:
+    before = torch.get_num_threads()
+    SMPLify(BODY).reconstruct(clip_of(truth(3), COCO_17))
+    with pytest.raises(UserError):
+        SMPLify(BODY).reconstruct(altered(clip_of(truth(3), COCO_17), keypoints=None, skeleton=None))
+    assert torch.get_num_threads() == before
 
 
 def random_state(figure: Figure, n: int) -> State:

@@ -152,7 +152,7 @@ def fit_prior(folder: Path, rest_joints: Float[Tensor, "24 3"], components: int 
     mirrored = poses.unflatten(-1, (23, 3))[:, [i - 1 for i in SMPL_24.mirror[1:]]] * poses.new_tensor(
         [1.0, -1.0, -1.0]
     )
-    return _expectation_maximisation(torch.cat([poses, mirrored.flatten(1)]), weights.repeat(2), components)
+    return expectation_maximisation(torch.cat([poses, mirrored.flatten(1)]), weights.repeat(2), components)
 
 
 def _training_poses(folder: Path, rest_joints: Tensor) -> tuple[Tensor, Tensor]:
@@ -216,7 +216,8 @@ def _capped(weights: Tensor, titles: list[str]) -> Tensor:
     return weights * (LARGEST_ACTIVITY / shares).clamp_max(1.0)[group]
 
 
-def rest_from_offsets(offsets: list[list[float]]) -> Tensor:
+def rest_from_offsets(offsets: list[list[float]]) -> Float[Tensor, "24 3"]:
+    """The joints of a skeleton at rest [m], from each joint's place relative to its parent."""
     joints: list[Tensor] = []
     for offset, parent in zip(torch.tensor(offsets, dtype=torch.float64), SMPL_24.parents, strict=True):
         joints.append(offset if parent < 0 else joints[parent] + offset)
@@ -249,10 +250,10 @@ def carry_over(
     return between[parents].transpose(-1, -2) @ rotations @ between
 
 
-def _expectation_maximisation(
+def expectation_maximisation(
     poses: Tensor, weights: Tensor, components: int, rounds: int = 100
 ) -> GaussianMixturePrior:
-    """Weighted EM with full covariances, started from k-means; every covariance keeps a least width."""
+    """The mixture that weighted poses are likeliest under, from a start by k-means; covariances keep a least width."""
     weights = weights / weights.sum()
     floor = torch.full((69,), LEAST_DEVIATION, dtype=poses.dtype)
     for name, deviation in UNSEEN_DEVIATION.items():
