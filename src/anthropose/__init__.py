@@ -3,6 +3,7 @@
 `import anthropose as ap; motions = ap.reconstruct("clip.mp4")`
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from anthropose.video import open_video
 
 __version__ = "0.1.0"
+
+# OpenMP's threads spin while they wait for each other. On a busy machine that made skinning 80 times slower (2 cores,
+# measured); asleep they lose nothing on a free one. It must be said before torch is loaded, and is only a default.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 _HOMES = {
     "BodyPose": "motion",
