@@ -116,7 +116,7 @@ def _found_tilt(setting: Setting, seen: Evidence) -> float:
     few = replace(seen[:: math.ceil(len(seen.seconds) / TILT_FRAMES)], world=None)
     level, high = _guesses(setting, few), _guesses(setting, replace(few, tilt=HIGH))
     energy, best = high.energy.min(0)
-    saved = float((level.energy.min(0).values - energy).mean())
+    saved = float((level.energy.min(0).values - energy).median())
     lean = float(-high.gathered(best).rotations[:, 0, 2, 1].median())
     return min(1.0, max(0.0, (saved - DOUBTED) / (BELIEVED - DOUBTED))) * math.asin(max(0.0, lean))
 
