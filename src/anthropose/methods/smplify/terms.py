@@ -42,7 +42,7 @@ class Weights:
     """Of the pelvis towards or away from the camera [rad]: 2D hardly tells, and most people are upright."""
     lean_outlier: float = 2.0
     """Deviations at which a person begins to be taken for one who bends or lies."""
-    shape: float = 0.5
+    shape: float = 0.1
     """Strength of the shape prior, per frame."""
     acceleration: float = 25.0
     """Of joints [m/s^2]."""
