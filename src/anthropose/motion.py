@@ -1,4 +1,4 @@
-"""The values that flow through the library: Camera, Track, BodyPose, Motion, and the motion file."""
+"""The values that flow through the library: Camera, Track, BodyPose, Prediction, Motion, and the motion file."""
 
 import zipfile
 import zlib
@@ -68,6 +68,15 @@ class BodyPose:
     """Of each joint relative to its parent; the root's is relative to the camera."""
     betas: Float[Tensor, "*b 10"]
     """Shape components, in standard deviations."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a body network makes of each frame, in the camera of the crop that it saw."""
+
+    pose: BodyPose
+    camera: Float[Tensor, "*b 3"]
+    """Weak-perspective s, tx, ty of the crop, whose coordinates run from -1 to 1."""
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.parity import smplify, sort, vibe_base
+from tests.parity import dynaboa, glot, parallel_branch, protocols, rie, smplify, sort, tcmr, vibe_base
 
-KINDS = {**vibe_base.KINDS, **smplify.KINDS, **sort.KINDS}
+MODULES = (vibe_base, tcmr, glot, parallel_branch, rie, dynaboa, protocols, smplify, sort)
+KINDS = {kind: check for module in MODULES for kind, check in module.KINDS.items()}
 """Fixture kind -> function of (meta, arrays) that asserts agreement. A kind that is not here fails; none is skipped."""
 
 

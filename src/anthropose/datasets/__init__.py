@@ -1,0 +1,1 @@
+"""Labelled clips: sequences, the windows cut from them, and the files that they are read from."""

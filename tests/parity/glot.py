@@ -1,0 +1,3 @@
+"""Parity checks of glot."""
+
+KINDS: dict = {}

@@ -1,0 +1,3 @@
+"""Parity checks of parallel_branch."""
+
+KINDS: dict = {}

@@ -1,0 +1,3 @@
+"""Parity checks of protocols."""
+
+KINDS: dict = {}

@@ -1,0 +1,3 @@
+"""Parity checks of tcmr."""
+
+KINDS: dict = {}
