@@ -1,8 +1,9 @@
 """What every method offers, and the table of those that are known."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
-from typing import Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from anthropose.errors import UserError
 from anthropose.motion import Motion
@@ -26,6 +27,68 @@ class Method(Protocol):
     def reconstruct(self, clip: Clip, progress: Progress = ...) -> Motion:
         """The person's motion in the frames of the clip's track."""
         ...
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """What moves the weights; betas are torch's defaults where a method does not say otherwise."""
+
+    learning_rate: float = 5e-5
+    weight_decay: float = 0.0
+    kind: Literal["adam", "adamw", "sgd"] = "adam"
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """The rate is multiplied by `factor` once the validation's PA-MPJPE has not fallen for more than `patience` epochs."""
+
+    factor: float = 0.1
+    patience: int = 5
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One published training: what is trained, on what, how long, and which of the paper's figures it stands for.
+
+    A method with more to say extends it.
+    """
+
+    stands_for: str
+    """The paper's table and row: "Table 4, 3DPW"."""
+    network: Any
+    """The configuration of the method's network."""
+    losses: Any
+    """The weights of the method's loss."""
+    sets_2d: tuple[str, ...]
+    """Sets with 2D labels only."""
+    sets_3d: tuple[str, ...]
+    bodies_from: tuple[str, ...]
+    """Those of `sets_3d` whose body labels (pose and shape) count; the others give joints only."""
+    validation: str
+    """The set on which the best epoch is chosen, and which the schedule follows."""
+    files: tuple[tuple[str, str], ...]
+    """Set -> published database file; "validation" -> that of the validation."""
+    window: int = 16
+    """Frames that the network sees at once."""
+    stride: int = 16
+    """Frames from one training window to the next."""
+    epochs: int = 30
+    iterations: int = 500
+    """Steps in what the publication calls an epoch."""
+    batch: int = 32
+    share_2d: float = 0.6
+    """Of a batch, rounded down, from sets with 2D labels."""
+    optimizer: Optimizer = Optimizer()
+    schedule: Any = Plateau()
+    seed: int | None = None
+
+    @property
+    def batch_2d(self) -> int:
+        return int(self.batch * self.share_2d)
+
+    @property
+    def batch_3d(self) -> int:
+        return self.batch - self.batch_2d
 
 
 def find_method(name: str) -> type:
