@@ -40,7 +40,7 @@ class Optimizer:
 
 @dataclass(frozen=True)
 class Plateau:
-    """The rate is multiplied by `factor` after more than `patience` epochs in which the validation's PA-MPJPE did not fall."""
+    """The rate is multiplied by `factor` after more than `patience` epochs without a lower PA-MPJPE in validation."""
 
     factor: float = 0.1
     patience: int = 5
