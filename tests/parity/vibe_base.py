@@ -1,14 +1,32 @@
 """Parity checks of what the systems share (vibe_base spec)."""
 
+import re
 from typing import Any
 
 import numpy as np
 import torch
 
+from anthropose.body.results import Result, result_of, vertices_of
+from anthropose.geometry.cameras import (
+    crop_camera_to_image,
+    crop_points_to_image,
+    estimate_translation,
+    project,
+    project_crop,
+)
 from anthropose.geometry.filters import one_euro_as_published
-from anthropose.geometry.rotations import rotvec_to_rotmat
-from anthropose.skeleton import SPIN_49, SPIN_49_FROM_BODY_54
-from tests.parity.compare import assert_close
+from anthropose.geometry.rotations import (
+    rot6d_to_rotmat,
+    rotmat_to_quat_as_published,
+    rotmat_to_rotvec_as_published,
+    rotvec_to_rotmat,
+    rotvec_to_rotmat_as_published,
+)
+from anthropose.nn.regressor import IterativeRegressor, RegressorState, regressor_keys
+from anthropose.nn.weights import renamed
+from anthropose.skeleton import LSP_14, SPIN_49, SPIN_49_FROM_BODY_54
+from tests.parity import rule
+from tests.parity.compare import assert_close, published_state
 from tests.parity.synthetic_smpl import synthetic_smpl
 
 H36M_TO_J14 = (6, 5, 4, 1, 2, 3, 16, 15, 14, 11, 12, 13, 8, 10)
@@ -46,4 +64,88 @@ def check_one_euro(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     assert_close(joints, arrays["out_joints3d"], "out_joints3d")
 
 
-KINDS = {"vibe_base_smpl": check_smpl, "vibe_base_oneeuro": check_one_euro}
+def made_input(meta: dict[str, Any], name: str) -> torch.Tensor:
+    """An input that the meta names as made by the rule: "rule.array('x',(4,2048),seed,scale=.5)"."""
+    words = re.match(r"rule\.array\('(\w+)',\(([\d,]+)\),seed(?:,scale=([\d.]+))?\)", meta["inputs"][name])
+    assert words is not None, f"no rule for input {name!r}"
+    shape = tuple(int(n) for n in words[2].split(",") if n)
+    return torch.from_numpy(rule.array(words[1], shape, meta["seed"], scale=float(words[3] or 1)))
+
+
+def all_looked_at(arrays: dict[str, np.ndarray], seen: set[str]) -> None:
+    """Fails where an output of the fixture was not compared with ours."""
+    left = {name for name in arrays if name.startswith("out")} - seen
+    assert not left, f"outputs that nothing was compared with: {sorted(left)}"
+
+
+def compare(arrays: dict[str, np.ndarray], ours: dict[str, torch.Tensor | np.ndarray], tolerance: float = 1e-4) -> None:
+    """Each of our outputs against the fixture's of the same name, and none of the fixture's left."""
+    for name, value in ours.items():
+        assert_close(value, arrays[name], name, tolerance)
+    all_looked_at(arrays, set(ours))
+
+
+def result_outputs(result: Result, prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    """The published names of a result's arrays, those that the fixture has."""
+    named = {"theta": result.theta, "kp_2d": result.keypoints, "kp_3d": result.joints, "rotmat": result.rotations}
+    return {f"{prefix}_{name}": value for name, value in named.items() if f"{prefix}_{name}" in arrays}
+
+
+def check_regressor(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    body, features = synthetic_smpl(meta["smpl_seed"]), made_input(meta, "x")
+    regressor = IterativeRegressor(features.shape[1])
+    regressor.load_state_dict(renamed(published_state(meta), regressor_keys()))
+    regressor.eval()
+    given = {
+        name: torch.from_numpy(rule.array(f"init_{name}_in", (len(features), size), meta["seed"], scale=scale))
+        for name, size, scale in (("pose", 144, 1.0), ("shape", 10, 1.0), ("cam", 3, 0.1))
+    }
+    start = RegressorState(given["pose"], given["shape"], given["cam"] + torch.tensor([0.9, 0.0, 0.0]))
+    with torch.no_grad():
+        prediction, once = regressor(features).prediction(), regressor(features, start, 1).prediction()
+        ours = result_outputs(result_of(prediction, body), "out", arrays)
+        ours |= result_outputs(result_of(prediction, body, LSP_14), "out14", arrays)
+        ours |= result_outputs(result_of(once, body), "out1", arrays)
+        ours["out_verts"] = vertices_of(prediction, body)[:, :: meta["vertex_stride"]]
+    compare(arrays, ours)
+
+
+def check_rotations(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    given = {name: torch.from_numpy(arrays[name]) for name in ("x6", "aa", "mats")}
+    spin = len(arrays["out_rot6d_spin"])
+    compare(
+        arrays,
+        {
+            "out_rot6d": rot6d_to_rotmat(given["x6"]),
+            "out_rot6d_spin": rot6d_to_rotmat(given["x6"][-spin:], eps=1e-12),
+            "out_rodrigues_vibe": rotvec_to_rotmat_as_published(given["aa"]),
+            "out_rodrigues_smplx": rotvec_to_rotmat(given["aa"]),
+            "out_quat": rotmat_to_quat_as_published(given["mats"]),
+            "out_aa": rotmat_to_rotvec_as_published(given["mats"]),
+        },
+    )
+
+
+def check_camera(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    given = {name: torch.from_numpy(value) for name, value in arrays.items()}
+    moved = given["joints"] @ given["rotation"].transpose(1, 2) + given["translation"][:, None]
+    squares, focal = given["bbox"][:, :3], torch.full((len(moved),), 5000.0)
+    compare(
+        arrays,
+        {
+            "out_projection": project_crop(given["joints"], given["cam"]),
+            "out_perspective": project(moved, focal, given["camera_center"]),
+            "out_orig_cam": crop_camera_to_image(given["c9"], squares, (1920, 1080)),
+            "out_img_coords": crop_points_to_image(given["kp"], squares),
+            "out_translation": estimate_translation(given["S"][:, 25:], given["joints2d"][:, 25:]),
+        },
+    )
+
+
+KINDS = {
+    "vibe_base_smpl": check_smpl,
+    "vibe_base_oneeuro": check_one_euro,
+    "vibe_base_regressor": check_regressor,
+    "vibe_base_rotations": check_rotations,
+    "vibe_base_camera": check_camera,
+}

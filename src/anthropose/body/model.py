@@ -68,8 +68,14 @@ class BodyModel:
         return Shaped(self, betas)
 
     def points(self, skeleton: Skeleton) -> "PointModel":
-        """The points of `skeleton` without the whole mesh; see PointModel for which they are."""
-        return PointModel(self, skeleton)
+        """The points of `skeleton` without the whole mesh; see PointModel for which they are. Made once per set."""
+        if skeleton not in self._point_models:
+            self._point_models[skeleton] = PointModel(self, skeleton)
+        return self._point_models[skeleton]
+
+    @cached_property
+    def _point_models(self) -> dict[Skeleton, "PointModel"]:
+        return {}
 
     @cached_property
     def planes(self) -> tuple[Float[Tensor, "3 v"], Float[Tensor, "3 c v"], Float[Tensor, "24 v"]]:

@@ -34,14 +34,71 @@ def quat_to_rotmat(quat: Float[Tensor, "*b 4"]) -> Float[Tensor, "*b 3 3"]:
     return roma.unitquat_to_rotmat(torch.nn.functional.normalize(quat, dim=-1))
 
 
-def rot6d_to_rotmat(rot6d: Float[Tensor, "*b 6"]) -> Float[Tensor, "*b 3 3"]:
+def rotvec_to_rotmat_as_published(rotvec: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3 3"]:
+    """Matrices of rotation vectors [rad] by way of quaternions, as the published losses and data tools compute them.
+
+    It differs from `rotvec_to_rotmat` in the last digits only (vibe_base spec, section 4.3).
+    """
+    angle = (rotvec + 1e-8).norm(dim=-1, keepdim=True).clamp_min(1e-12)
+    half = angle / 2
+    w, x, y, z = torch.nn.functional.normalize(torch.cat([half.cos(), half.sin() * rotvec / angle], -1), dim=-1).unbind(
+        -1
+    )
+    rows = [
+        w * w + x * x - y * y - z * z, 2 * x * y - 2 * w * z, 2 * w * y + 2 * x * z,
+        2 * w * z + 2 * x * y, w * w - x * x + y * y - z * z, 2 * y * z - 2 * w * x,
+        2 * x * z - 2 * w * y, 2 * w * x + 2 * y * z, w * w - x * x - y * y + z * z,
+    ]  # fmt: skip
+    return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
+
+
+def rotmat_to_quat_as_published(rotmat: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 4"]:
+    """Unit quaternions w, x, y, z, with the sign that the published route's choice of branch gives.
+
+    The branch is chosen by the diagonal alone (kornia 0.1; vibe_base spec, section 4.2). What is no rotation may give
+    components that are not finite, as published.
+    """
+    r = rotmat.flatten(-2).unbind(-1)
+    upper, lower = r[0] > r[4], r[0] < -r[4]
+    x, y, z = r[7] - r[5], r[2] - r[6], r[3] - r[1]
+    xy, yz, zx = r[3] + r[1], r[7] + r[5], r[2] + r[6]
+    branches = (
+        (1 + r[0] - r[4] - r[8], lambda t: (x, t, xy, zx)),
+        (1 - r[0] + r[4] - r[8], lambda t: (y, xy, t, yz)),
+        (1 - r[0] - r[4] + r[8], lambda t: (z, zx, yz, t)),
+        (1 + r[0] + r[4] + r[8], lambda t: (t, x, y, z)),
+    )
+    squares = torch.stack([t for t, _ in branches], dim=-1)
+    candidates = torch.stack([torch.stack(quat(t), dim=-1) for t, quat in branches], dim=-2)
+    branch = torch.where(r[8] < 1e-6, torch.where(upper, 0, 1), torch.where(lower, 2, 3))[..., None]
+    square = squares.gather(-1, branch)
+    chosen = candidates.gather(-2, branch[..., None].expand(*branch.shape, 4))[..., 0, :]
+    return chosen * 0.5 / square.sqrt()
+
+
+def rotmat_to_rotvec_as_published(rotmat: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3"]:
+    """Rotation vectors [rad], of length 0 to pi, by the published route: matrix, quaternion, vector; never NaN.
+
+    At pi the axis has the sign of the route's branch. Unlike the published one the gradient is finite at identity.
+    """
+    w, xyz = rotmat_to_quat_as_published(rotmat).split([1, 3], dim=-1)
+    square = xyz.square().sum(-1, keepdim=True)
+    turned = square > 0
+    sin = torch.where(turned, square, torch.ones_like(square)).sqrt()
+    angle = 2 * torch.where(w < 0, torch.atan2(-sin, -w), torch.atan2(sin, w))
+    rotvec = torch.where(turned, angle / sin, 2.0) * xyz
+    return torch.where(rotvec.isnan(), torch.zeros_like(rotvec), rotvec)
+
+
+def rot6d_to_rotmat(rot6d: Float[Tensor, "*b 6"], eps: float = 1e-6) -> Float[Tensor, "*b 3 3"]:
     """Matrices of 6D rotations as SPIN and its descendants store them: a row-major 3x2 matrix of the first two columns.
 
-    Zhou et al., CVPR 2019, with SPIN's interleaved order.
+    Zhou et al., CVPR 2019, with SPIN's interleaved order. Lengths below `eps` count as `eps`: VIBE's 1e-6; SPIN and
+    DynaBOA have 1e-12.
     """
     first, second = rot6d.unflatten(-1, (3, 2)).unbind(-1)
-    b1 = torch.nn.functional.normalize(first, dim=-1, eps=1e-6)
-    b2 = torch.nn.functional.normalize(second - (b1 * second).sum(-1, keepdim=True) * b1, dim=-1, eps=1e-6)
+    b1 = torch.nn.functional.normalize(first, dim=-1, eps=eps)
+    b2 = torch.nn.functional.normalize(second - (b1 * second).sum(-1, keepdim=True) * b1, dim=-1, eps=eps)
     return torch.stack([b1, b2, torch.linalg.cross(b1, b2)], dim=-1)
 
 
