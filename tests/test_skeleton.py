@@ -1,5 +1,7 @@
 """Named joint sets: what holds for all of them, and conversion by name."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
@@ -9,9 +11,11 @@ from anthropose.skeleton import (
     COCO_17,
     EXTRA_9,
     H36M_17,
+    H36M_VP3D_17,
     LSP_14,
     MEDIAPIPE_33,
     MPII3D_17,
+    MPII_16,
     OPENPOSE_18,
     PICKED_21,
     SKELETONS,
@@ -19,8 +23,12 @@ from anthropose.skeleton import (
     SPIN_49,
     SPIN_49_FROM_BODY_54,
     Skeleton,
+    coco_to_h36m,
+    mpii_to_h36m,
     pick,
 )
+
+Rule = Callable[[torch.Tensor], torch.Tensor]
 
 every_skeleton = pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
 
@@ -127,3 +135,30 @@ def test_mistakes_are_named() -> None:
         Skeleton("short", ("a", "b"), (-1,))
     with pytest.raises(ValueError, match="coco-17 has 17 joints, the points have 5"):
         pick(torch.zeros(5, 3), COCO_17, SMPL_24)
+
+
+def test_limbs_keep_their_place_and_the_hip_is_amid_the_hips_when_coco_becomes_h36m() -> None:
+    points = torch.randn(3, 17, 2)
+    found = coco_to_h36m(points)
+    for name in set(COCO_17.joints) & set(H36M_VP3D_17.joints):
+        assert torch.equal(found[:, H36M_VP3D_17.index(name)], points[:, COCO_17.index(name)])
+    torch.testing.assert_close(found[:, 0], found[:, [1, 4]].mean(1))
+
+
+@pytest.mark.parametrize(("rule", "source"), [(coco_to_h36m, COCO_17), (mpii_to_h36m, MPII_16)])
+def test_rules_for_h36m_mirror_move_and_scale_with_their_input(rule: Rule, source: Skeleton) -> None:
+    points = torch.randn(2, len(source), 2, dtype=torch.float64)
+    flip, shift = torch.tensor([-1.0, 1.0], dtype=torch.float64), torch.tensor([3.0, -7.0], dtype=torch.float64)
+    mirrored = (points * flip)[:, list(source.mirror)]
+    torch.testing.assert_close(rule(mirrored), (rule(points) * flip)[:, list(H36M_VP3D_17.mirror)])
+    torch.testing.assert_close(rule(2 * points + shift), 2 * rule(points) + shift)
+
+
+def test_a_standing_persons_torso_is_in_order_from_hip_to_head_top() -> None:
+    x = {"left": 1.0, "right": -1.0}
+    y = {"eye": -9, "ear": -8.8, "shoulder": -6, "elbow": -3, "wrist": 0, "hip": 0, "knee": 4, "ankle": 8}
+    points = [(0.0, -8.5)] + [(x[name.split("_")[0]], y[name.split("_")[1]]) for name in COCO_17.joints[1:]]
+    found = coco_to_h36m(torch.tensor(points))
+    torso = [H36M_VP3D_17.index(name) for name in ("hip", "h36m_spine", "neck", "h36m_head", "head_top")]
+    assert (found[torso, 1].diff() < 0).all(), "y falls from the hip to the top of the head"
+    assert found[torso, 0].abs().max() < 1e-6

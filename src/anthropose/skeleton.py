@@ -209,6 +209,34 @@ MPII3D_17 = _skeleton(
 )
 """The test set of MPI-INF-3DHP."""
 
+H36M_VP3D_17 = _skeleton(
+    "h36m-vp3d-17",
+    "hip right_hip right_knee right_ankle left_hip left_knee left_ankle h36m_spine neck h36m_head head_top"
+    " left_shoulder left_elbow left_wrist right_shoulder right_elbow right_wrist",
+    " ".join(f"{H36M_17.joints[joint]}<{H36M_17.joints[parent]}" for joint, parent in H36M_17.edges),
+)
+"""Human3.6M as VideoPose3D and the lifters after it order it: the right leg comes first (rie spec, section 1)."""
+
+HUMANEVA_15 = _skeleton(
+    "humaneva-15",
+    "hip neck left_shoulder left_elbow left_wrist right_shoulder right_elbow right_wrist left_hip left_knee left_ankle"
+    " right_hip right_knee right_ankle head_top",
+    "neck<hip left_shoulder<neck left_elbow<left_shoulder left_wrist<left_elbow right_shoulder<neck"
+    " right_elbow<right_shoulder right_wrist<right_elbow left_hip<hip left_knee<left_hip left_ankle<left_knee"
+    " right_hip<hip right_knee<right_hip right_ankle<right_knee head_top<neck",
+)
+"""HumanEva-I as VideoPose3D reads it (rie spec, section 12)."""
+
+MPII_16 = _skeleton(
+    "mpii-16",
+    "right_ankle right_knee right_hip left_hip left_knee left_ankle hip thorax neck head_top right_wrist right_elbow"
+    " right_shoulder left_shoulder left_elbow left_wrist",
+    "thorax<hip neck<thorax head_top<neck right_shoulder<thorax right_elbow<right_shoulder right_wrist<right_elbow"
+    " left_shoulder<thorax left_elbow<left_shoulder left_wrist<left_elbow right_hip<hip right_knee<right_hip"
+    " right_ankle<right_knee left_hip<hip left_knee<left_hip left_ankle<left_knee",
+)
+"""MPII Human Pose, as stacked hourglass networks give it."""
+
 SKELETONS = {
     s.name: s
     for s in (
@@ -223,6 +251,9 @@ SKELETONS = {
         SPIN_49,
         H36M_17,
         MPII3D_17,
+        H36M_VP3D_17,
+        HUMANEVA_15,
+        MPII_16,
     )
 }
 """Every known set by name."""
@@ -248,3 +279,44 @@ def _find(name: str, source: Skeleton) -> int | None:
         if candidate in source.joints:
             return source.joints.index(candidate)
     return None
+
+
+def coco_to_h36m(points: Float[Tensor, "*b 17 2"]) -> Float[Tensor, "*b 17 2"]:
+    """H36M-VP3D-17 keypoints from COCO-17 keypoints, both in pixels, y down.
+
+    The rule of GAST-Net, which most lifters after it use (rie spec, section 11): limbs are taken over, and what COCO
+    does not have is placed between shoulders, hips and face.
+    """
+    source, target = COCO_17.index, H36M_VP3D_17.index
+    nose = points[..., source("nose"), :]
+    face = points[..., [source(f"{side}_{part}") for part in ("eye", "ear") for side in ("left", "right")], :]
+    shoulders = points[..., [source("left_shoulder"), source("right_shoulder")], :].mean(-2)
+    hips = points[..., [source("left_hip"), source("right_hip")], :].mean(-2)
+    found = points.new_zeros(*points.shape[:-2], len(H36M_VP3D_17), 2)
+    for name in H36M_VP3D_17.joints:
+        if name in COCO_17.joints:
+            found[..., target(name), :] = points[..., source(name), :]
+    eyes_y = face[..., :2, 1].mean(-1)
+    thorax = shoulders + (nose - shoulders) / 3
+    # The spine is pushed away from the thorax's x before the thorax's y is moved: the order counts.
+    spine = (shoulders + hips) / 2
+    spine_x = spine[..., 0] + 2 * (spine[..., 0] - (hips[..., 0] + thorax[..., 0]) / 2)
+    found[..., target("hip"), :] = hips
+    found[..., target("h36m_spine"), :] = torch.stack([spine_x, spine[..., 1]], -1)
+    thorax_y = thorax[..., 1] - (eyes_y - nose[..., 1]) * 2 / 3
+    found[..., target("neck"), :] = torch.stack([thorax[..., 0], thorax_y], -1)
+    found[..., target("h36m_head"), :] = nose - (nose - shoulders) / 4
+    found[..., target("head_top"), :] = torch.stack([face[..., 0].mean(-1), 2 * eyes_y - nose[..., 1]], -1)
+    return found
+
+
+def mpii_to_h36m(points: Float[Tensor, "*b 16 c"]) -> Float[Tensor, "*b 17 c"]:
+    """H36M-VP3D-17 keypoints from MPII-16 keypoints: only the spine is new, amid hips and shoulders (GAST-Net)."""
+    taken = {"neck": "thorax", "h36m_head": "neck"}
+    middle = [MPII_16.index(f"{side}_{part}") for part in ("hip", "shoulder") for side in ("left", "right")]
+    spine = points[..., middle, :].mean(-2)
+    columns = [
+        spine if name == "h36m_spine" else points[..., MPII_16.index(taken.get(name, name)), :]
+        for name in H36M_VP3D_17.joints
+    ]
+    return torch.stack(columns, dim=-2)
