@@ -22,6 +22,8 @@ from anthropose.geometry.rotations import (
     rotvec_to_rotmat,
     rotvec_to_rotmat_as_published,
 )
+from anthropose.nn import hmr
+from anthropose.nn.discriminator import DISCRIMINATOR_KEYS, DiscriminatorConfig, MotionDiscriminator
 from anthropose.nn.regressor import IterativeRegressor, RegressorState, regressor_keys
 from anthropose.nn.weights import renamed
 from anthropose.skeleton import LSP_14, SPIN_49, SPIN_49_FROM_BODY_54
@@ -110,6 +112,41 @@ def check_regressor(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None
     compare(arrays, ours)
 
 
+def check_hmr(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    network, images = hmr.HMR(), made_input(meta, "images")
+    network.load_state_dict(renamed(published_state(meta), hmr.PUBLISHED.keys))
+    network.eval()
+    body = synthetic_smpl(meta["smpl_seed"])
+    with torch.no_grad():
+        prediction = network(images)
+        ours = result_outputs(result_of(prediction, body), "out", arrays)
+        ours["out_verts"] = vertices_of(prediction, body)[:, :: meta["vertex_stride"]]
+        ours["out_features"] = network.features(images)
+    compare(arrays, ours)
+
+
+def check_discriminator(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    network = MotionDiscriminator(discriminator_config(meta["config"]))
+    network.load_state_dict(renamed(published_state(meta), DISCRIMINATOR_KEYS))
+    network.eval()
+    with torch.no_grad():
+        compare(arrays, {"out": network(made_input(meta, "motion"))})
+
+
+def discriminator_config(settings: dict[str, Any]) -> DiscriminatorConfig:
+    """The published constructor's settings in our names; a pool other than the two named ones means the last state."""
+    pool = settings["feature_pool"]
+    return DiscriminatorConfig(
+        inputs=settings["input_size"],
+        hidden=settings["rnn_size"],
+        layers=settings["num_layers"],
+        outputs=settings["output_size"],
+        pool=pool if pool in ("attention", "concat") else "last",
+        attention_layers=settings["attention_layers"] or 1,
+        attention_dropout=settings["attention_dropout"] or 0.0,
+    )
+
+
 def check_rotations(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     given = {name: torch.from_numpy(arrays[name]) for name in ("x6", "aa", "mats")}
     spin = len(arrays["out_rot6d_spin"])
@@ -146,6 +183,8 @@ KINDS = {
     "vibe_base_smpl": check_smpl,
     "vibe_base_oneeuro": check_one_euro,
     "vibe_base_regressor": check_regressor,
+    "vibe_base_hmr": check_hmr,
+    "vibe_base_discriminator": check_discriminator,
     "vibe_base_rotations": check_rotations,
     "vibe_base_camera": check_camera,
 }
