@@ -1,12 +1,18 @@
 """What every method offers, and the table of those that are known."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal, Protocol, runtime_checkable
 
+import torch
+
+from anthropose.body.model import BodyModel
 from anthropose.errors import UserError
-from anthropose.motion import Motion
+from anthropose.motion import BodyPose, Motion, Prediction
+from anthropose.nn.compute import Compute
+from anthropose.nn.weights import Published
 from anthropose.people.clip import Clip
 
 Progress = Callable[[float], None]
@@ -14,13 +20,24 @@ Progress = Callable[[float], None]
 
 METHODS = {
     "smplify": "anthropose.methods.smplify:SMPLify",
+    "tcmr": "anthropose.methods.tcmr:TCMR",
+    "glot": "anthropose.methods.glot:GLoT",
+    "parallel-branch": "anthropose.methods.parallel_branch:ParallelBranch",
+    "vibe": "anthropose.methods.vibe:VIBE",
+    "rie": "anthropose.methods.rie:RIE",
+    "dynaboa": "anthropose.methods.dynaboa:DynaBOA",
 }
 """Name -> module:class, imported when asked for. `my_package.mine:Mine` works in place of a name as well."""
 
 
 @runtime_checkable
 class Method(Protocol):
-    """Turns a clip of one person into a motion."""
+    """Turns a clip of one person into a motion.
+
+    It is made once for a video, from the body and whichever of `weights` and `compute` its class takes, before anything
+    is looked for: what it lacks, such as weights, it must say then. Reading them can wait until the first clip.
+    A method may have `settings()`: everything beside its name and body that changes the result, as JSON values.
+    """
 
     name: str
 
@@ -91,6 +108,14 @@ class Preset:
         return self.batch - self.batch_2d
 
 
+def joined(parts: Sequence[Prediction]) -> Prediction:
+    """Predictions one after the other, along their first axis."""
+    return Prediction(
+        BodyPose(torch.cat([part.pose.rotations for part in parts]), torch.cat([part.pose.betas for part in parts])),
+        torch.cat([part.camera for part in parts]),
+    )
+
+
 def find_method(name: str) -> type:
     """The class of the method called `name`.
 
@@ -105,3 +130,35 @@ def find_method(name: str) -> type:
         return getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise UserError(f"method {target}: {error}; expected package.module:Class that can be imported") from error
+
+
+def make_method(name: str, body: BodyModel, weights: str = "", compute: Compute | None = None) -> Method:
+    """The method called `name`, with what of the rest its class takes.
+
+    Raises:
+        UserError: no such method, its weights are missing, or it takes none and some were named.
+    """
+    kind = find_method(name)
+    taken = inspect.signature(kind).parameters
+    if weights and "weights" not in taken:
+        raise UserError(f"--weights {weights}: method {name} has no weights; leave the option away")
+    given: dict[str, Any] = {"weights": weights, "compute": compute or Compute()}
+    method = kind(body, **{key: value for key, value in given.items() if key in taken})
+    if not isinstance(method, Method):
+        raise UserError(f"method {name}: {kind.__name__} has no name or no reconstruct(clip, progress)")
+    return method
+
+
+def settings_of(method: Method) -> dict[str, Any]:
+    """Everything beside its name and body that changes a method's result."""
+    settings = getattr(method, "settings", None)
+    return settings() if callable(settings) else {}
+
+
+def known_systems() -> tuple[Published, ...]:
+    """How the published files of every system look: of each method whose module has PUBLISHED, and of SPIN."""
+    known: list[Published] = []
+    for module in ("anthropose.nn.hmr", *(target.partition(":")[0] for target in METHODS.values())):
+        published = getattr(import_module(module), "PUBLISHED", ())
+        known += [published] if isinstance(published, Published) else published
+    return tuple(known)

@@ -4,9 +4,9 @@ Each method's file ends with one `Published` that says how its checkpoints look.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -34,13 +34,28 @@ class Published:
     entry: str
     """The entry of the checkpoint that holds the state dict; empty where the file is the state dict itself."""
     signature: tuple[str, ...]
-    """Published keys (without `module.`) that every file of this system has and that no other system's has together."""
+    """Patterns of whole published keys (without `module.`); each fits some key of every file of this system."""
     keys: KeyTable
     """Published key -> ours."""
     config: Callable[[Mapping[str, Tensor]], Any]
     """The configuration (a dataclass of plain numbers) that fits the tensors, which already have our names."""
     network: Callable[[Any], Any]
     """From the configuration to the network, whose state dict has our names."""
+    absent: tuple[str, ...] = ()
+    """Patterns that no key of this system's files fits; signature and these together fit no other system's files."""
+    front_end: Literal["image", "keypoints"] = "image"
+    """What the network is fed with: features of image crops (or the crops themselves), or keypoints."""
+    only_when_asked: bool = False
+    """Whether a file is taken for this system's only when the user names the system, as for weights of a relative."""
+
+    def fits(self, keys: Iterable[str]) -> bool:
+        """Whether a state dict with these keys is this system's."""
+        keys = list(keys)
+
+        def found(pattern: str) -> bool:
+            return any(re.fullmatch(pattern, key) for key in keys)
+
+        return all(map(found, self.signature)) and not any(map(found, self.absent))
 
 
 def renamed(state: Mapping[str, Tensor], table: KeyTable) -> dict[str, Tensor]:
