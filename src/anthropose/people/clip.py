@@ -1,12 +1,40 @@
 """One track in one video: all that a method may look at."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
-from jaxtyping import Float
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from anthropose.errors import UserError
 from anthropose.motion import Camera, Track
 from anthropose.video import Video
+from anthropose.workspace import Workspace, key_of
+from anthropose.writing import whole_file
+
+PART_FRAMES = 256
+"""Features are kept in parts of this many frames, so that an interrupted run goes on where it stopped."""
+
+
+@runtime_checkable
+class Extractor(Protocol):
+    """From square crops to a vector for each."""
+
+    name: str
+    size: int
+    """Pixels along a side of the crops."""
+    batch: int
+    """How many it wants at once."""
+    settings: dict[str, Any]
+    """Everything that changes the features, as JSON values."""
+
+    def __call__(self, crops: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b f"]: ...
 
 
 @dataclass(frozen=True)
@@ -21,3 +49,103 @@ class Clip:
     camera: Camera
     video: Video | None = None
     """For methods that look at pixels; None where only keypoints are at hand."""
+    workspace: Workspace = field(default_factory=lambda: Workspace(None), compare=False)
+    """Where features are kept from one run to the next; a workspace without a folder keeps nothing."""
+    key: str = ""
+    """Stands for everything that the track depends on."""
+
+    @property
+    def squares(self) -> Float[Tensor, "n 3"]:
+        """The person's place in each frame as centre x, centre y and side [px]: the longer side of the box."""
+        corners = self.track.boxes.unflatten(1, (2, 2))
+        side = (corners[:, 1] - corners[:, 0]).amax(1, keepdim=True)
+        return torch.cat([corners.mean(1), side.clamp_min(2.0)], dim=1)
+
+    def crops(self, size: int = 224, scale: float = 1.0, first: int = 0) -> Iterator[UInt8[np.ndarray, "s s 3"]]:
+        """RGB crops of the person, one for each frame of the track from row `first` on; decoded as they are asked for.
+
+        Args:
+            size: pixels along a side.
+            scale: how much larger than `squares` the cropped part of the picture is; what lies outside is black.
+
+        Raises:
+            UserError: there is no video to look at, or it is damaged.
+        """
+        from anthropose.geometry.crops import crop_image
+
+        if self.video is None:
+            raise UserError("this method looks at pixels; give the video, not keypoints alone")
+        squares = (self.squares[first:] * torch.tensor([1.0, 1.0, scale])).tolist()
+        wanted = dict(zip(self.track.frames[first:].tolist(), squares, strict=True))
+        start, stop = min(wanted, default=0), max(wanted, default=-1) + 1
+        for frame, image in enumerate(self.video.frames(start, stop), start):
+            if frame in wanted:
+                x, y, side = wanted[frame]
+                yield crop_image(image, (x, y, side), size)
+
+    def features(
+        self, extractor: Extractor, scale: float, progress: Callable[[float], None] = lambda share: None
+    ) -> Float[Tensor, "n f"]:
+        """What the extractor makes of each crop; parts that the workspace holds are read in place of being made.
+
+        The video is decoded once, in order, and only a batch of crops is held at a time.
+
+        Args:
+            scale: how much larger than `squares` the crops are.
+            progress: called with the share that is done.
+
+        Raises:
+            UserError: as `crops`.
+        """
+        n, parts = len(self.track), []
+        stream = _Stream(self, extractor, scale, progress)
+        key = key_of("features", self.key, self.track.person, extractor.settings, extractor.size, scale)
+        for first in range(0, n, PART_FRAMES):
+            last = min(first + PART_FRAMES, n)
+            # Named by extractor and scale: methods that want the same features share them, others do not overwrite.
+            name = f"stages/features-{self.track.person:02d}-{extractor.name}-{scale:g}-{first:06d}.npy"
+            make = partial(stream.features, first, last)
+            parts.append(self.workspace.kept(name, key_of(key, first, last), _load, make, _save))
+            progress(last / n)
+        return torch.cat(parts)
+
+
+class _Stream:
+    """Features row by row from one pass over the video, which starts anew only where rows were skipped."""
+
+    def __init__(self, clip: Clip, extractor: Extractor, scale: float, progress: Callable[[float], None]) -> None:
+        self._clip, self._extractor, self._scale, self._progress = clip, extractor, scale, progress
+        self._crops: Iterator[np.ndarray] = iter(())
+        self._next = -1
+
+    def features(self, first: int, last: int) -> Float[Tensor, "r f"]:
+        """Those of rows `first` to `last` (not included) of the track."""
+        if self._next != first:
+            self._crops = self._clip.crops(self._extractor.size, self._scale, first)
+        found = []
+        for row in range(first, last, self._extractor.batch):
+            crops = np.stack(list(islice(self._crops, min(self._extractor.batch, last - row))))
+            found.append(self._extractor(torch.from_numpy(crops)))
+            self._progress((row + len(crops)) / len(self._clip.track))
+        self._next = last
+        return torch.cat(found)
+
+
+def _save(features: Float[Tensor, "r f"], path: Path) -> None:
+    with whole_file(path) as part, part.open("wb") as file:
+        np.save(file, features.numpy())
+
+
+def _load(path: Path) -> Float[Tensor, "r f"]:
+    """What `_save` wrote.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    try:
+        features = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise UserError(f"{path}: damaged; remove it") from error
+    if features.ndim != 2 or features.dtype != np.float32:
+        raise UserError(f"{path}: damaged; remove it")
+    return torch.from_numpy(features)
