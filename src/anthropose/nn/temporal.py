@@ -38,12 +38,18 @@ class RecurrentEncoder(nn.Module):
 
     def forward(self, features: Float[Tensor, "b t f"]) -> Float[Tensor, "b t g"]:
         """The encoding of each frame. The state is zero before the first."""
-        y, _ = self.gru(features)
+        return self.resumed(features)[0]
+
+    def resumed(
+        self, features: Float[Tensor, "b t f"], state: Float[Tensor, "l b h"] | None = None
+    ) -> tuple[Float[Tensor, "b t g"], Float[Tensor, "l b h"]]:
+        """The encoding of frames that follow on those which left `state`, and the state that they leave in turn."""
+        y, state = self.gru(features, state)
         if self.linear is not None:
             y = self.linear(y.relu())
         if self.config.residual and y.shape[-1] == features.shape[-1]:
             y = y + features
-        return y
+        return y, state
 
 
 def encoder_keys(published: str = "encoder.", ours: str = "encoder.", gru: str = "gru") -> KeyTable:
