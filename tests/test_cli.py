@@ -30,7 +30,7 @@ def test_the_doctor_finds_this_machine_well(
 ) -> None:
     call(monkeypatch, "doctor")
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 9
+    assert len(lines) == 10
     assert all(line.startswith("  ok ") for line in lines[1:]), lines
 
 

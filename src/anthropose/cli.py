@@ -48,7 +48,9 @@ def run(
         forget_stages(folder)
     if source.startswith("camera:"):
         from anthropose.capture import record_camera
+        from anthropose.reconstruction import method_for
 
+        method_for(settings)  # What it lacks is told before the recording, not after.
         with Display() as display:
             source = str(record_camera(source, settings.seconds or 10.0, folder / "camera.mp4", display))
         settings = replace(settings, seconds=None)
@@ -149,6 +151,33 @@ def body(
         print(install_body(file, name or None))
 
 
+def weights(
+    action: Positional[Literal["list", "add"]] = "list",
+    file: Annotated[Path | None, Positional, arg(metavar="FILE", help_behavior_hint="")] = None,
+    name: Annotated[str, arg(metavar="NAME", help_behavior_hint="")] = "",
+    system: Annotated[str, arg(metavar="NAME", help_behavior_hint="")] = "",
+) -> None:
+    """List the networks' weights at hand, or take in a published checkpoint.
+
+    Args:
+        action: list or add.
+        file: For add: a checkpoint as its authors published it, such as tcmr_demo_model.pth.tar.
+        name: For add: the name to know it by; the file's own when not given.
+        system: For add: the method to take it for; told by the file itself when not given.
+    """
+    from anthropose.methods.base import known_systems
+    from anthropose.nn.checkpoints import install_weights, weights_table
+
+    if action == "list":
+        print(weights_table(known_systems()))
+    elif file is None:
+        raise UserError(
+            "anthropose weights add FILE: say which file; `anthropose weights` tells what each method needs"
+        )
+    else:
+        print("\n".join(install_weights(file, known_systems(), name, system)[1]))
+
+
 def doctor() -> None:
     """Tell what works on this machine, and what to do about what does not."""
     from anthropose.doctor import examine
@@ -162,6 +191,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "render": render,
     "export": export,
     "body": body,
+    "weights": weights,
     "doctor": doctor,
 }
 

@@ -17,6 +17,7 @@ def examine() -> str:
         ("python", _python),
         ("torch", _torch),
         ("body", _body),
+        ("weights", _weights),
         ("detector", _detector),
         ("rendering", _rendering),
         ("video writing", _video),
@@ -49,6 +50,15 @@ def _body() -> str:
 
     model = load_body("free")
     return f"free body, {len(model.template)} vertices; `anthropose body` lists others"
+
+
+def _weights() -> str:
+    from anthropose.nn.checkpoints import installed_weights, weights_folder
+
+    broken = {path.stem for path in weights_folder().glob("*.safetensors")} - {w.name for w in installed_weights()}
+    assert not broken, f"{', '.join(sorted(broken))} in {weights_folder()} cannot be read; install them again"
+    names = ", ".join(f"{weights.name} ({weights.system})" for weights in installed_weights())
+    return names or "none installed, and smplify needs none; `anthropose weights` tells where to get others"
 
 
 def _detector() -> str:

@@ -14,9 +14,10 @@ from anthropose.export.bvh import write_bvh
 from anthropose.export.gltf import write_glb
 from anthropose.export.report import write_report
 from anthropose.export.scene import floor_height
+from anthropose.methods.base import settings_of
 from anthropose.motion import Motion
 from anthropose.progress import StageProgress, silent
-from anthropose.reconstruction import find_motions, find_people, frames_to_use
+from anthropose.reconstruction import find_motions, find_people, frames_to_use, method_for
 from anthropose.render.overlay import write_overlay
 from anthropose.settings import Outputs, Settings
 from anthropose.video import open_video
@@ -55,13 +56,14 @@ def run(
     """
     settings, outputs = settings or Settings(), outputs or Outputs()
     video = open_video(source, settings.fps)
+    method = method_for(settings)
     workspace = Workspace(out)
     workspace.check_writable()
     watch = Stopwatch(progress)
     tracks, people_key = find_people(video, settings, workspace, watch)
-    motions = find_motions(video, tracks, people_key, settings, workspace, watch)
+    motions = find_motions(video, tracks, people_key, method, settings, workspace, watch)
     body = load_body(settings.body)
-    key = key_of("files", __version__, people_key, asdict(settings))
+    key = key_of("files", __version__, people_key, asdict(settings), settings_of(method))
     files = _motion_files(motions, body, outputs)
     keys = dict.fromkeys(files, key)
     if outputs.overlay:

@@ -14,8 +14,9 @@ from anthropose.body.files import load_body
 from anthropose.body.model import BodyModel
 from anthropose.errors import UserError
 from anthropose.geometry.filters import gaussian, gaussian_rotations, one_euro, one_euro_rotations
-from anthropose.methods.base import find_method
+from anthropose.methods.base import Method, make_method, settings_of
 from anthropose.motion import BodyPose, Camera, Motion, Track
+from anthropose.nn.compute import Compute
 from anthropose.people.clip import Clip
 from anthropose.people.detect import Detector, find_detector
 from anthropose.people.detections import Detections, concatenate
@@ -53,9 +54,20 @@ def reconstruct(
     """
     settings = replace(settings or Settings(), **options)  # type: ignore[arg-type]
     video = open_video(source, settings.fps)
+    method = method_for(settings)
     workspace = Workspace(out)
     tracks, key = find_people(video, settings, workspace, progress)
-    return find_motions(video, tracks, key, settings, workspace, progress)
+    return find_motions(video, tracks, key, method, settings, workspace, progress)
+
+
+def method_for(settings: Settings) -> Method:
+    """The method that the settings name. It is made before any work, so that missing weights are told at once.
+
+    Raises:
+        UserError: there is no such method or body, or something that the method needs is missing.
+    """
+    compute = Compute(settings.device, settings.precision)
+    return make_method(settings.method, load_body(settings.body), settings.weights, compute)
 
 
 def find_people(
@@ -93,21 +105,33 @@ def find_motions(
     video: Video,
     tracks: list[Track],
     key: str,
+    method: Method,
     settings: Settings,
     workspace: Workspace,
     progress: StageProgress,
 ) -> list[Motion]:
-    """The motion of each track, by the method and with the smoothing that the settings name."""
+    """The motion of each track, by the method and with the smoothing that the settings name.
+
+    Args:
+        key: stands for everything that the tracks depend on.
+        method: what `method_for` gives for the settings.
+    """
     body = load_body(settings.body)
     camera = camera_for(video, settings)
-    key = key_of("motion", key, settings.method, body.name, fingerprint(settings.body), camera.focal)
+    own_key = key_of(
+        "motion", key, settings.method, settings_of(method), body.name, fingerprint(settings.body), camera.focal
+    )
+    pictures = key_of("pictures", fingerprint(video.source), video.fps)
     motions = []
     for index, track in enumerate(tracks):
+        seconds = torch.from_numpy(video.seconds)[track.frames]
+        clip = Clip(track, video.fps, seconds, camera, video, workspace, pictures)
+        share = partial(_share_of, progress, index, len(tracks))
         motion = workspace.kept(
             f"stages/motion-{track.person:02d}.npz",
-            key,
+            own_key,
             Motion.load,
-            partial(_reconstruct_track, video, track, camera, body, settings, index, len(tracks), progress),
+            partial(method.reconstruct, clip, share),
             Motion.save,
         )
         motions.append(smoothed(motion, settings.smooth, body))
@@ -144,16 +168,18 @@ def fingerprint(source: str | Path) -> list[object]:
 
 
 def smoothed(motion: Motion, kind: str, body: BodyModel) -> Motion:
-    """The motion with its rotations and translation filtered over time."""
-    if kind == "none" or motion.body is None or len(motion) < 3:
+    """The motion with its translation and its rotations, or joints where it has no body, filtered over time."""
+    if kind == "none" or len(motion) < 3:
         return motion
     seconds = motion.seconds
+    plain = partial(one_euro, seconds=seconds) if kind == "one-euro" else partial(gaussian, seconds=seconds, sigma=0.06)
+    translation = plain(motion.translation)
+    if motion.body is None:
+        return replace(motion, joints=plain(motion.joints), translation=translation)
     if kind == "one-euro":
         rotations = one_euro_rotations(motion.body.rotations, seconds)
-        translation = one_euro(motion.translation, seconds)
     else:
         rotations = gaussian_rotations(motion.body.rotations, seconds, 0.06)
-        translation = gaussian(motion.translation, seconds, 0.06)
     joints = body.points(SMPL_24)(motion.body.betas, rotations)
     return replace(
         motion,
@@ -222,17 +248,6 @@ def _within(track: Track, stop: int) -> Track:
     )
 
 
-def _reconstruct_track(
-    video: Video,
-    track: Track,
-    camera: Camera,
-    body: BodyModel,
-    settings: Settings,
-    index: int,
-    count: int,
-    progress: StageProgress,
-) -> Motion:
-    method = find_method(settings.method)(body)
-    seconds = torch.from_numpy(video.seconds)[track.frames]
-    clip = Clip(track, video.fps, seconds, camera, video)
-    return method.reconstruct(clip, lambda share: progress("reconstruct", (index + share) / count))
+def _share_of(progress: StageProgress, index: int, count: int, share: float) -> None:
+    """Progress of one clip as a part of that of all."""
+    progress("reconstruct", (index + share) / count)

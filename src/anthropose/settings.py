@@ -13,6 +13,8 @@ class Settings:
 
     method: Annotated[str, arg(metavar="NAME")] = "smplify"
     """How keypoints or pixels become a body: a known name, or package.module:Class of your own."""
+    weights: Annotated[str, arg(metavar="NAME", help_behavior_hint="")] = ""
+    """Weights of the method: a name that `anthropose weights` lists, or a file; the installed ones when not given."""
     body: Annotated[str, arg(metavar="NAME")] = "free"
     """The body model: free, the name of one that was brought in with `anthropose body`, or a SMPL file."""
     detector: Annotated[str, arg(metavar="NAME")] = "mediapipe"
@@ -29,6 +31,10 @@ class Settings:
     """Frames per second of a folder of images (30 when not given); a video brings its own."""
     seconds: Annotated[float | None, arg(metavar="SECONDS", help_behavior_hint="")] = None
     """Only the first so many seconds."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where networks run; auto takes the GPU where there is one."""
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Of the networks' products; the short ones are faster on a GPU and a little less exact."""
     smooth: Literal["none", "one-euro", "gaussian"] = "none"
     """Smoothing of the finished motion over time, on top of the method's own."""
 

@@ -303,6 +303,22 @@ def installed_weights(system: str = "") -> list[Weights]:
     return [weights for weights in found if system in ("", weights.system)]
 
 
+def weights_table(systems: Sequence[Published]) -> str:
+    """A line for each of the installed weights, and for each system that has none, where to get them."""
+    found = installed_weights()
+    titles = {published.system: published.title for published in systems}
+    lines = [
+        f"{weights.name}: {titles.get(weights.system, weights.system)}, from {weights.source}, fed with "
+        f"{weights.front_end}"
+        for weights in found
+    ]
+    missing = {published.system: published for published in reversed(systems) if not published.only_when_asked}
+    for weights in found:
+        missing.pop(weights.system, None)
+    lines += [how_to_install(published) for published in reversed(missing.values())]
+    return "\n".join(lines)
+
+
 def find_weights(name_or_path: str, published: Published | Sequence[Published]) -> Weights:
     """The weights that a user means, for one of the systems (or layouts of one system) in `published`.
 

@@ -26,13 +26,23 @@ PART_FRAMES = 256
 class Extractor(Protocol):
     """From square crops to a vector for each."""
 
-    name: str
-    size: int
-    """Pixels along a side of the crops."""
-    batch: int
-    """How many it wants at once."""
-    settings: dict[str, Any]
-    """Everything that changes the features, as JSON values."""
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def size(self) -> int:
+        """Pixels along a side of the crops."""
+        ...
+
+    @property
+    def batch(self) -> int:
+        """How many crops it wants at once."""
+        ...
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything that changes the features, as JSON values."""
+        ...
 
     def __call__(self, crops: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b f"]: ...
 
@@ -52,7 +62,7 @@ class Clip:
     workspace: Workspace = field(default_factory=lambda: Workspace(None), compare=False)
     """Where features are kept from one run to the next; a workspace without a folder keeps nothing."""
     key: str = ""
-    """Stands for everything that the track depends on."""
+    """Stands for the video's pictures, in the keys of what is kept."""
 
     @property
     def squares(self) -> Float[Tensor, "n 3"]:
@@ -97,16 +107,16 @@ class Clip:
         Raises:
             UserError: as `crops`.
         """
-        n, parts = len(self.track), []
+        track, parts = self.track, []
         stream = _Stream(self, extractor, scale, progress)
-        key = key_of("features", self.key, self.track.person, extractor.settings, extractor.size, scale)
-        for first in range(0, n, PART_FRAMES):
-            last = min(first + PART_FRAMES, n)
+        for first in range(0, len(track), PART_FRAMES):
+            rows = slice(first, min(first + PART_FRAMES, len(track)))
+            seen = track.frames[rows].tolist(), track.boxes[rows].tolist()
+            key = key_of("features", self.key, seen, extractor.settings, extractor.size, scale)
             # Named by extractor and scale: methods that want the same features share them, others do not overwrite.
-            name = f"stages/features-{self.track.person:02d}-{extractor.name}-{scale:g}-{first:06d}.npy"
-            make = partial(stream.features, first, last)
-            parts.append(self.workspace.kept(name, key_of(key, first, last), _load, make, _save))
-            progress(last / n)
+            name = f"stages/features-{track.person:02d}-{extractor.name}-{scale:g}-{first:06d}.npy"
+            parts.append(self.workspace.kept(name, key, _load, partial(stream.features, rows), _save))
+            progress(rows.stop / len(track))
         return torch.cat(parts)
 
 
@@ -118,16 +128,16 @@ class _Stream:
         self._crops: Iterator[np.ndarray] = iter(())
         self._next = -1
 
-    def features(self, first: int, last: int) -> Float[Tensor, "r f"]:
-        """Those of rows `first` to `last` (not included) of the track."""
-        if self._next != first:
-            self._crops = self._clip.crops(self._extractor.size, self._scale, first)
+    def features(self, rows: slice) -> Float[Tensor, "r f"]:
+        """Those of a run of rows of the track."""
+        if self._next != rows.start:
+            self._crops = self._clip.crops(self._extractor.size, self._scale, rows.start)
         found = []
-        for row in range(first, last, self._extractor.batch):
-            crops = np.stack(list(islice(self._crops, min(self._extractor.batch, last - row))))
+        for row in range(rows.start, rows.stop, self._extractor.batch):
+            crops = np.stack(list(islice(self._crops, min(self._extractor.batch, rows.stop - row))))
             found.append(self._extractor(torch.from_numpy(crops)))
             self._progress((row + len(crops)) / len(self._clip.track))
-        self._next = last
+        self._next = rows.stop
         return torch.cat(found)
 
 
