@@ -14,8 +14,8 @@ import numpy as np
 from anthropose.errors import UserError
 
 
-class _Forbidden(Exception):
-    """The pickle asked for something that no SMPL file needs."""
+class Forbidden(Exception):
+    """The pickle asked for something that no file of arrays needs."""
 
 
 class _StandIn:
@@ -56,26 +56,26 @@ def _plain(value: Any) -> np.ndarray:
 def _latin1(text: str, encoding: str) -> bytes:
     """What `_codecs.encode` is used for in pickles: bytes written as text."""
     if encoding != "latin1":
-        raise _Forbidden(f"text in the encoding {encoding}")
+        raise Forbidden(f"text in the encoding {encoding}")
     return text.encode("latin1")
 
 
 def _scalar(kind: np.dtype, data: bytes | str) -> np.generic:
     """A single number of numpy's."""
     if kind.kind not in "biuf":
-        raise _Forbidden(f"a number of type {kind}")
+        raise Forbidden(f"a number of type {kind}")
     return np.frombuffer(data.encode("latin1") if isinstance(data, str) else data, kind)[0]
 
 
 def _reconstructor(kind: type, base: type, _: Any) -> Any:
     """What old pickles call to make an object without arguments."""
     if base is not object or not (isinstance(kind, type) and issubclass(kind, _StandIn)):
-        raise _Forbidden(f"an object of type {kind}")
+        raise Forbidden(f"an object of type {kind}")
     return kind()
 
 
 _reconstruct_array = np.empty(0).__reduce__()[0]
-_ALLOWED: dict[tuple[str, str], Any] = {
+NUMPY_GLOBALS: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct_array,
@@ -83,17 +83,20 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy.core.multiarray", "scalar"): _scalar,
     ("numpy._core.multiarray", "scalar"): _scalar,
     ("_codecs", "encode"): _latin1,
+    ("collections", "OrderedDict"): dict,
+}
+"""What a pickle needs for numpy's arrays and numbers, by the names that Python 2 and 3 have for it."""
+_ALLOWED: dict[tuple[str, str], Any] = NUMPY_GLOBALS | {
     ("copyreg", "_reconstructor"): _reconstructor,
     ("copy_reg", "_reconstructor"): _reconstructor,
     ("builtins", "object"): object,
     ("__builtin__", "object"): object,
     ("builtins", "set"): set,
     ("__builtin__", "set"): set,
-    ("collections", "OrderedDict"): dict,
     ("scipy.sparse.csc", "csc_matrix"): _SparseColumns,
     ("scipy.sparse._csc", "csc_matrix"): _SparseColumns,
 }
-"""All that is given to a pickle, by the names that Python 2 and 3 have for it."""
+"""All that is given to a SMPL pickle."""
 
 
 class _Reader(pickle.Unpickler):
@@ -101,7 +104,7 @@ class _Reader(pickle.Unpickler):
         if module == "chumpy" or module.startswith("chumpy."):
             return _Chumpy
         if (module, name) not in _ALLOWED:
-            raise _Forbidden(f"{module}.{name}")
+            raise Forbidden(f"{module}.{name}")
         return _ALLOWED[module, name]
 
 
@@ -121,7 +124,7 @@ def read_pickle(path: Path) -> dict[str, np.ndarray]:
             for key, value in content.items()
             if isinstance(value, np.ndarray | _Chumpy | _SparseColumns)
         }
-    except _Forbidden as error:
+    except Forbidden as error:
         raise UserError(
             f"{path}: refused, since it asks for {error}, which no SMPL file needs; get it from its makers"
         ) from error

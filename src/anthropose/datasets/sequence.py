@@ -1,9 +1,58 @@
-"""Windows of labelled sequences, stacked for a network."""
+"""Labelled clips, and windows of them stacked for a network."""
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
-from jaxtyping import Bool, Float
+import numpy as np
+from jaxtyping import Bool, Float, Real
 from torch import Tensor
+
+from anthropose.skeleton import Skeleton
+
+
+@runtime_checkable
+class Rows(Protocol):
+    """An array of rows that may lie in a file: sliced like numpy's, and only what is asked for is read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, rows: slice) -> np.ndarray: ...
+
+    def __len__(self) -> int: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Sequence:
+    """One person in one video, with what a data set says of it. What it does not say is None.
+
+    The frames count as consecutive, which those of some published databases are not. Arrays are numpy's and may be
+    mapped from a file that is larger than the memory; nothing ever writes to them.
+    """
+
+    name: str
+    features: Rows
+    """Image features of each frame, "n f"."""
+    keypoints: Real[np.ndarray, "n k 3"] | None = None
+    """x, y and a confidence; in pixels of the image where there are `boxes`, of the 224 crop where there are none."""
+    keypoint_set: Skeleton | None = None
+    boxes: Real[np.ndarray, "n 4"] | None = None
+    """Centre x, y, width and height of the person's square [px]."""
+    joints: Real[np.ndarray, "n j 3"] | None = None
+    """[m], camera axes; where the origin lies differs from set to set, so only differences mean something."""
+    joint_set: Skeleton | None = None
+    pose: Real[np.ndarray, "n 72"] | None = None
+    """Rotation vectors [rad] of the 24 joints of SMPL; the root's leads to camera axes."""
+    betas: Real[np.ndarray, "n 10"] | None = None
+    body_counts: bool = True
+    """Whether `pose` and `betas` are labels to learn from, where there are any."""
+    usable: Bool[np.ndarray, "n"] | None = None
+    """Frames that evaluations look at, the others are left out before windows are cut; None: all."""
+    scored: Bool[np.ndarray, "n"] | None = None
+    """Frames whose errors count, among those that are looked at; None: all."""
+
+    def __len__(self) -> int:
+        return len(self.features)
 
 
 @dataclass(frozen=True)
