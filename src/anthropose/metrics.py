@@ -1,9 +1,10 @@
 """Errors of 3D joints: pure functions, in the unit of their inputs."""
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from anthropose.geometry.alignment import procrustes
+from anthropose.skeleton import Skeleton
 
 
 def mpjpe(predicted: Float[Tensor, "*n j 3"], target: Float[Tensor, "*n j 3"]) -> Float[Tensor, "*n"]:
@@ -16,7 +17,33 @@ def pa_mpjpe(predicted: Float[Tensor, "*n j 3"], target: Float[Tensor, "*n j 3"]
     return mpjpe(procrustes(predicted, target), target)
 
 
-def acceleration_error(predicted: Float[Tensor, "n j 3"], target: Float[Tensor, "n j 3"]) -> Float[Tensor, "m"]:
-    """Distance of second differences over consecutive frames, mean over joints: n - 2 values, per frame squared."""
+def vertex_error(predicted: Float[Tensor, "*n v 3"], target: Float[Tensor, "*n v 3"]) -> Float[Tensor, "*n"]:
+    """Mean distance over the vertices of each body (PVE), not root-aligned, as the video methods publish it."""
+    return mpjpe(predicted, target)
+
+
+def root_relative(joints: Float[Tensor, "*n j 3"], skeleton: Skeleton) -> Float[Tensor, "*n j 3"]:
+    """Joints relative to the set's `hip` where it has one, else to the middle of its hips.
+
+    That is the published protocols' alignment: MPII3D-17 have a hip of their own, LSP-14 do not.
+    """
+    names = ["hip"] if "hip" in skeleton.joints else ["right_hip", "left_hip"]
+    return joints - joints[..., [skeleton.index(name) for name in names], :].mean(-2, keepdim=True)
+
+
+def acceleration(predicted: Float[Tensor, "n j 3"]) -> Float[Tensor, "m"]:
+    """Length of the second difference over consecutive frames, mean over joints: n - 2 values, per frame squared."""
+    return predicted.diff(n=2, dim=0).norm(dim=-1).mean(dim=-1)
+
+
+def acceleration_error(
+    predicted: Float[Tensor, "n j 3"], target: Float[Tensor, "n j 3"], visible: Bool[Tensor, "n"] | None = None
+) -> Float[Tensor, "m"]:
+    """Distance of second differences over consecutive frames, mean over joints, per frame squared: n - 2 values.
+
+    Args:
+        visible: which frames count. The values of three frames one of which does not are left out.
+    """
     difference = predicted.diff(n=2, dim=0) - target.diff(n=2, dim=0)
-    return difference.norm(dim=-1).mean(dim=-1)
+    error = difference.norm(dim=-1).mean(dim=-1)
+    return error if visible is None else error[visible[:-2] & visible[1:-1] & visible[2:]]

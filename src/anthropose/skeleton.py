@@ -237,6 +237,89 @@ MPII_16 = _skeleton(
 )
 """MPII Human Pose, as stacked hourglass networks give it."""
 
+SPIN_24 = Skeleton("spin-24", SPIN_49.joints[25:], tuple(p - 25 if p >= 25 else -1 for p in SPIN_49.parents[25:]))
+"""The second half of SPIN-49, which SPIN's and DynaBOA's losses take from the labels."""
+
+LSP_H36M_17 = _skeleton("lsp-h36m-17", _LSP_14 + " hip h36m_spine h36m_head", _LSP_EDGES)
+"""Human3.6M's joints in the order of LSP-14 and then those that it lacks: the family's `J17`."""
+
+SPIN_17_FROM_SPIN_24 = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 18, 14, 16, 17)
+"""SPIN's reading of LSP-H36M-17 from SPIN-24 in its evaluations; its 14th joint is Human3.6M's head, not the head's top
+(vibe_base spec, section 3.6)."""
+
+_LIMBS = " ".join(
+    f"{side}_elbow<{side}_shoulder {side}_wrist<{side}_elbow {side}_knee<{side}_hip {side}_ankle<{side}_knee"
+    for side in ("left", "right")
+)
+MPII3D_28 = _skeleton(
+    "mpii3d-28",
+    "mpii3d_spine3 mpii3d_spine4 mpii3d_spine2 h36m_spine hip neck h36m_head head_top left_clavicle left_shoulder"
+    " left_elbow left_wrist left_hand right_clavicle right_shoulder right_elbow right_wrist right_hand left_hip"
+    " left_knee left_ankle left_foot left_toe right_hip right_knee right_ankle right_foot right_toe",
+    _LIMBS + " h36m_spine<hip mpii3d_spine2<h36m_spine mpii3d_spine3<mpii3d_spine2 mpii3d_spine4<mpii3d_spine3"
+    " neck<mpii3d_spine4 h36m_head<neck head_top<h36m_head"
+    " left_clavicle<mpii3d_spine4 right_clavicle<mpii3d_spine4 left_shoulder<left_clavicle"
+    " right_shoulder<right_clavicle left_hand<left_wrist right_hand<right_wrist left_hip<hip right_hip<hip"
+    " left_foot<left_ankle left_toe<left_foot right_foot<right_ankle right_toe<right_foot",
+)
+"""The training set of MPI-INF-3DHP."""
+
+INSTA_25 = _skeleton(
+    "insta-25",
+    "op_right_heel op_right_knee op_right_hip op_left_hip op_left_knee op_left_heel op_right_wrist op_right_elbow"
+    " op_right_shoulder op_left_shoulder op_left_elbow op_left_wrist op_neck head_top op_nose op_left_eye op_right_eye"
+    " op_left_ear op_right_ear op_left_big_toe op_right_big_toe op_left_small_toe op_right_small_toe op_left_ankle"
+    " op_right_ankle",
+    " ".join(e for e in _OPENPOSE_EDGES.split() if "mid_hip" not in e)
+    + " op_right_hip<op_neck op_left_hip<op_neck head_top<op_nose",
+)
+"""InstaVariety."""
+
+POSETRACK_17 = _skeleton(
+    "posetrack-17",
+    "nose neck head_top left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist"
+    " left_hip right_hip left_knee right_knee left_ankle right_ankle",
+    _LIMBS + " nose<neck head_top<nose left_ear<nose right_ear<nose left_shoulder<neck right_shoulder<neck"
+    " left_hip<left_shoulder right_hip<right_shoulder",
+)
+PENN_13 = _skeleton(
+    "penn-13",
+    "head_top left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_hip right_hip left_knee"
+    " right_knee left_ankle right_ankle",
+    _LIMBS + " left_shoulder<head_top right_shoulder<head_top left_hip<left_shoulder right_hip<right_shoulder",
+)
+"""Penn Action."""
+
+THREEDPW_14 = _skeleton(
+    "3dpw-14",
+    "nose thorax right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip right_knee"
+    " right_ankle left_hip left_knee left_ankle",
+    _LIMBS + " nose<thorax left_shoulder<thorax right_shoulder<thorax left_hip<thorax right_hip<thorax",
+)
+"""3DPW's keypoints; its files hold four more, of the face, which the published systems leave out."""
+
+STAF_21 = _skeleton(
+    "staf-21",
+    " ".join(OPENPOSE_18.joints[:8]) + " op_mid_hip " + " ".join(OPENPOSE_18.joints[8:]) + " lsp_neck lsp_head_top",
+    " ".join(e for e in _OPENPOSE_EDGES.split() if "toe" not in e and "heel" not in e) + " lsp_head_top<lsp_neck",
+)
+"""The pose tracker of VIBE's demo; the two readings of LSP's joints at its end go by names that no other set has."""
+
+AICH_14 = _skeleton(
+    "aich-14",
+    "right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip right_knee right_ankle"
+    " left_hip left_knee left_ankle head_top neck",
+    _LSP_EDGES,
+)
+"""AI Challenger."""
+
+LSP_COCO_19 = _skeleton(
+    "lsp-coco-19",
+    _LSP_14 + " nose left_eye right_eye left_ear right_ear",
+    _LSP_EDGES + " nose<neck left_eye<nose right_eye<nose left_ear<left_eye right_ear<right_eye",
+)
+"""LSP-14 and COCO's face: `smplcoco`."""
+
 SKELETONS = {
     s.name: s
     for s in (
@@ -254,28 +337,39 @@ SKELETONS = {
         H36M_VP3D_17,
         HUMANEVA_15,
         MPII_16,
+        SPIN_24,
+        LSP_H36M_17,
+        MPII3D_28,
+        INSTA_25,
+        POSETRACK_17,
+        PENN_13,
+        THREEDPW_14,
+        STAF_21,
+        AICH_14,
+        LSP_COCO_19,
     )
 }
 """Every known set by name."""
 
 
 def pick(
-    points: Float[Tensor, "*b j c"], source: Skeleton, target: Skeleton
+    points: Float[Tensor, "*b j c"], source: Skeleton, target: Skeleton, exact: bool = False
 ) -> tuple[Float[Tensor, "*b k c"], Bool[Tensor, "k"]]:
     """The joints of `target` found in `source` by name, and which of them were found.
 
-    A name that is missing is looked for without, then with, the prefix `op_`. Joints that are not found are zero.
+    A name that is missing is looked for without, then with, the prefix `op_`; not so where `exact`, as the published
+    data tools convert. Joints that are not found are zero.
     """
     if points.shape[-2] != len(source):
         raise ValueError(f"{source.name} has {len(source)} joints, the points have {points.shape[-2]}")
-    found = [_find(name, source) for name in target.joints]
+    found = [_find(name, source, exact) for name in target.joints]
     valid = torch.tensor([i is not None for i in found], device=points.device)
     chosen = points[..., [i or 0 for i in found], :]
     return torch.where(valid[:, None], chosen, torch.zeros_like(chosen)), valid
 
 
-def _find(name: str, source: Skeleton) -> int | None:
-    for candidate in (name, name.removeprefix("op_"), "op_" + name):
+def _find(name: str, source: Skeleton, exact: bool) -> int | None:
+    for candidate in (name,) if exact else (name, name.removeprefix("op_"), "op_" + name):
         if candidate in source.joints:
             return source.joints.index(candidate)
     return None
