@@ -8,17 +8,24 @@ middle frame is deliberately not added to it: that is what makes the motion smoo
 Input: 2048 features of each frame (SPIN's ResNet-50, or an encoder of keypoints). Output: one body for each window.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from anthropose.body.model import BodyModel
+from anthropose.body.results import result_of
+from anthropose.datasets.sequence import Batch
 from anthropose.datasets.windows import Edges, centred_windows
-from anthropose.methods.base import joined
+from anthropose.losses import LossWeights, vibe_loss
+from anthropose.methods.base import Preset, joined
+from anthropose.methods.video import FeatureMethod
 from anthropose.motion import Prediction
 from anthropose.nn.recurrence import last_state, middle_state
-from anthropose.nn.regressor import IterativeRegressor
+from anthropose.nn.regressor import IterativeRegressor, regressor_keys
+from anthropose.nn.weights import BODY_BUFFERS, Published
 
 
 @dataclass(frozen=True)
@@ -93,9 +100,9 @@ class Encoding:
 class TCMRNetwork(nn.Module):
     """Encoders, attention, regressor."""
 
-    def __init__(self, config: TCMRConfig = TCMRConfig()) -> None:
+    def __init__(self, config: TCMRConfig | None = None) -> None:
         super().__init__()
-        self.config = config
+        self.config = config = config or TCMRConfig()
         self.past = Branch(config)
         self.whole = Branch(config, bidirectional=True)
         self.future = Branch(config)
@@ -109,11 +116,9 @@ class TCMRNetwork(nn.Module):
     def encode(self, features: Float[Tensor, "b t f"]) -> Encoding:
         """What past, future and all of each window say of its middle frame.
 
-        Raises:
-            ValueError: the windows are not of the configured length.
+        Which frame that is comes from the configuration. As published, the window may have more or fewer frames than
+        are configured, so long as there are some on either side of it.
         """
-        if features.shape[1] != self.config.window:
-            raise ValueError(f"this TCMR reads windows of {self.config.window} frames, not of {features.shape[1]}")
         middle = self.config.middle
         past = self.past(features[:, :middle])
         future = self.future(features[:, middle + 1 :].flip(1))
@@ -124,6 +129,21 @@ class TCMRNetwork(nn.Module):
         encoding = self.encode(features)
         three = torch.stack([encoding.past, encoding.future, encoding.mixed], dim=1)
         return self.regressor(three).prediction()
+
+    def loss(
+        self,
+        batch: Batch,
+        body: BodyModel,
+        weights: LossWeights = LossWeights(),  # noqa: B008 - the weights are frozen
+    ) -> dict[str, Float[Tensor, ""]]:
+        """The weighted terms whose sum the published training minimises: VIBE's, without an adversary.
+
+        Every mean runs over all three of `supervised`, so past, future and mixture count alike.
+
+        Args:
+            batch: its labels are the middle frame's, three times.
+        """
+        return vibe_loss(result_of(self.supervised(batch.features), body), batch, weights)
 
     def _mixed(
         self, past: Float[Tensor, "b f"], present: Float[Tensor, "b f"], future: Float[Tensor, "b f"]
@@ -166,3 +186,160 @@ class TCMRNetwork(nn.Module):
         future = last_state(self.future.gru, features, steps[:middle:-1])
         present = middle_state(self.whole.gru, features, steps, middle)
         return self._mixed(self.past.read(past), self.whole.read(present), self.future.read(future))
+
+
+class TCMR(FeatureMethod):
+    """TCMR over a clip: every frame from the window around it, at the ends from itself alone, as the demo does."""
+
+    name = "tcmr"
+    crop_scale = 1.2
+
+    @staticmethod
+    def published() -> Published:
+        return PUBLISHED
+
+
+def _config(state: Mapping[str, Tensor]) -> TCMRConfig:
+    """The sizes that the tensors have; the length of the window is in none of them, and 16 in all that is published."""
+    gates = state["past.gru.weight_ih_l0"]
+    return TCMRConfig(
+        layers=sum(key.startswith("past.gru.weight_ih_l") for key in state),
+        hidden=len(gates) // 3,
+        features=gates.shape[1],
+        attention=len(state["attention.shrink.weight"]),
+    )
+
+
+PUBLISHED = Published(
+    system="tcmr",
+    title="TCMR (CVPR 2021)",
+    page="https://github.com/hongsukchoi/TCMR_RELEASE",
+    files=(
+        "tcmr_demo_model.pth.tar",
+        "tcmr_table4_3dpw_test.pth.tar",
+        "tcmr_table4_mpii3dd_h36m_test.pth.tar",
+        "tcmr_table6_3dpw_test.pth.tar",
+        "tcmr_table6_mpii3d_test.pth.tar",
+        "tcmr_table6_h36m_test.pth.tar",
+    ),
+    entry="gen_state_dict",
+    signature=(r"encoder\.gru_cur\.weight_ih_l0", r"encoder\.gru_bef\.weight_ih_l0", r"encoder\.attention\.fc\.weight"),
+    keys=(
+        (r"encoder\.gru_bef\.(\w+)", r"past.gru.\1"),
+        (r"encoder\.gru_cur\.(\w+)", r"whole.gru.\1"),
+        (r"encoder\.gru_aft\.(\w+)", r"future.gru.\1"),
+        (r"encoder\.linear_bef\.(weight|bias)", r"past.to_feature.\1"),
+        (r"encoder\.linear_cur\.(weight|bias)", r"whole.to_feature.\1"),
+        (r"encoder\.linear_aft\.(weight|bias)", r"future.to_feature.\1"),
+        (r"encoder\.attention\.fc\.(weight|bias)", r"attention.shrink.\1"),
+        (r"encoder\.attention\.attention\.0\.(weight|bias)", r"attention.first.\1"),
+        (r"encoder\.attention\.attention\.2\.(weight|bias)", r"attention.second.\1"),
+        (r"encoder\.attention\.attention\.4\.(weight|bias)", r"attention.score.\1"),
+        *regressor_keys("regressor.", "regressor."),
+        BODY_BUFFERS,
+    ),
+    config=_config,
+    network=TCMRNetwork,
+)
+"""The files also hold the weights of a motion discriminator that was never trained; it is left out."""
+
+
+_FILES = {
+    "insta": "insta_train_db.h5",
+    "posetrack": "posetrack_train_db.pt",
+    "3dpw": "3dpw_train_db.pt",
+    "mpii3d": "mpii3d_train_scale12_db.pt",
+    "h36m": "h36m_train_25fps_db.pt",
+    "validation": "3dpw_val_db.pt",
+}
+"""The databases of most trainings. Features in `_occ_` files are of crops with objects pasted over them."""
+
+
+def _preset(
+    stands_for: str,
+    sets_2d: tuple[str, ...],
+    sets_3d: tuple[str, ...],
+    bodies_from: tuple[str, ...],
+    overlap: bool,
+    epochs: int,
+    validation: str = "3dpw",
+    files: Mapping[str, str] | None = None,
+) -> Preset:
+    """A training that differs from the others in these; `overlap` is the published option of the name."""
+    files = {**_FILES, **(files or {})}
+    return Preset(
+        stands_for=stands_for,
+        network=TCMRConfig(),
+        losses=LossWeights(adversarial=0.0),
+        sets_2d=sets_2d,
+        sets_3d=sets_3d,
+        bodies_from=bodies_from,
+        validation=validation,
+        files=tuple((name, files[name]) for name in (*sets_2d, *sets_3d, "validation")),
+        stride=1 if overlap else 16,
+        epochs=epochs,
+        seed=1,
+    )
+
+
+_ALL_3D = ("3dpw", "mpii3d", "h36m")
+_NO_3DPW = ("mpii3d", "h36m")
+_BOTH_2D = ("insta", "posetrack")
+PRESETS = {
+    "table4-3dpw": _preset(
+        "Table 4, 3DPW",
+        ("insta",),
+        _ALL_3D,
+        bodies_from=("3dpw",),
+        overlap=True,
+        epochs=30,
+        files={
+            "3dpw": "3dpw_train_occ_db.pt",
+            "mpii3d": "mpii3d_train_scale12_occ_db.pt",
+            "h36m": "h36m_train_25fps_occ_db.pt",
+        },
+    ),
+    "table4-h36m-mpii3d": _preset(
+        "Table 4, Human3.6M and MPI-INF-3DHP", _BOTH_2D, _ALL_3D, bodies_from=("3dpw", "h36m"), overlap=True, epochs=45
+    ),
+    "table6-3dpw": _preset(
+        "Table 6, 3DPW",
+        _BOTH_2D,
+        _NO_3DPW,
+        bodies_from=("h36m",),
+        overlap=False,
+        epochs=45,
+        files={
+            "mpii3d": "mpii3d_train_scale12_new_occ_db.pt",
+            "h36m": "h36m_train_25fps_occ_db.pt",
+            "posetrack": "posetrack_train_occ_db.pt",
+        },
+    ),
+    "table6-mpii3d": _preset(
+        "Table 6, MPI-INF-3DHP", _BOTH_2D, _NO_3DPW, bodies_from=("h36m",), overlap=False, epochs=30
+    ),
+    "table6-h36m": _preset(
+        "Table 6, Human3.6M",
+        ("insta",),
+        _NO_3DPW,
+        bodies_from=("h36m",),
+        overlap=False,
+        epochs=45,
+        validation="h36m",
+        files={
+            "mpii3d": "mpii3d_train_scale1_db.pt",
+            "h36m": "h36m_train_25fps_tight_db.pt",
+            "validation": "h36m_test_front_25fps_tight_db.pt",
+        },
+    ),
+    "plain": _preset(
+        "no table: the repository's config.yaml",
+        ("insta",),
+        _ALL_3D,
+        bodies_from=("3dpw", "h36m"),
+        overlap=True,
+        epochs=30,
+        files={"mpii3d": "mpii3d_train_db.pt", "h36m": "h36m_train_db.pt"},
+    ),
+}
+"""The published configurations (tcmr spec, sections 4.2 and 6), whose titles chose files and labels there."""

@@ -34,13 +34,13 @@ class GRULayer:
         return nn.functional.linear(inputs, self._input, self._bias)
 
     def step(self, products: Float[Tensor, "n 3*h"], state: Float[Tensor, "n h"] | None) -> Float[Tensor, "n h"]:
-        """The next state of n sequences. `products` is overwritten; no `state` stands for the zeros of the start."""
+        """The next state of n sequences. `products` may be overwritten; no `state` is the zeros of the start."""
         gates, new = products.split([2 * self._width, self._width], dim=1)
         if state is None:
             reset, keep = gates.sigmoid_().chunk(2, dim=1)
-            fresh = addcmul(new, reset, self._new_bias).tanh_()
+            fresh = addcmul(new, reset, self._new_bias.to(new.dtype)).tanh_()
             return fresh.addcmul_(keep, fresh, value=-1)
-        reset, keep = gates.addmm_(state, self._gates).sigmoid_().chunk(2, dim=1)
+        reset, keep = addmm(gates, state, self._gates).sigmoid_().chunk(2, dim=1)
         fresh = addmm(self._new_bias, state, self._new).mul_(reset).add_(new).tanh_()
         return lerp(fresh, state, keep)
 
