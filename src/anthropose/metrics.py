@@ -2,6 +2,7 @@
 
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn import functional
 
 from anthropose.geometry.alignment import procrustes
 from anthropose.skeleton import Skeleton
@@ -47,3 +48,31 @@ def acceleration_error(
     difference = predicted.diff(n=2, dim=0) - target.diff(n=2, dim=0)
     error = difference.norm(dim=-1).mean(dim=-1)
     return error if visible is None else error[visible[:-2] & visible[1:-1] & visible[2:]]
+
+
+def scaled_mpjpe(predicted: Float[Tensor, "*n j 3"], target: Float[Tensor, "*n j 3"]) -> Float[Tensor, "*n"]:
+    """Mean distance over the joints after the best scaling of each pose about the origin (N-MPJPE, protocol 3)."""
+    scale = (predicted * target).sum((-2, -1)) / predicted.square().sum((-2, -1))
+    return mpjpe(scale[..., None, None] * predicted, target)
+
+
+def velocity_error(predicted: Float[Tensor, "n j 3"], target: Float[Tensor, "n j 3"]) -> Float[Tensor, "m"]:
+    """Distance of first differences over consecutive frames, mean over joints, per frame: n - 1 values (MPJVE)."""
+    return mpjpe(predicted.diff(dim=0), target.diff(dim=0))
+
+
+def weighted_mpjpe(
+    predicted: Float[Tensor, "*n j 3"], target: Float[Tensor, "*n j 3"], weight: Float[Tensor, "*n j"]
+) -> Float[Tensor, "*n"]:
+    """Mean over the joints of distances times their weights; VideoPose3D weighs trajectories by 1 / depth."""
+    return (weight * (predicted - target).norm(dim=-1)).mean(dim=-1)
+
+
+def absolute_error(predicted: Float[Tensor, "*n j 3"], target: Float[Tensor, "*n j 3"]) -> Float[Tensor, "*n"]:
+    """Mean over the joints of the sum of absolute differences of the coordinates (L1)."""
+    return (predicted - target).abs().sum(dim=-1).mean(dim=-1)
+
+
+def cosine_similarity(predicted: Float[Tensor, "*n j 3"], target: Float[Tensor, "*n j 3"]) -> Float[Tensor, "*n"]:
+    """Mean over the joints of the cosine of the angle between the two positions, seen from the origin."""
+    return functional.cosine_similarity(predicted, target, dim=-1).mean(dim=-1)
