@@ -14,8 +14,10 @@ from anthropose.body.files import load_body
 from anthropose.body.model import BodyModel
 from anthropose.errors import UserError
 from anthropose.export.gltf import smooth_normals, strongest_four, unbroken_quaternions, visibility, write_glb
+from anthropose.export.sticks import BALL, stick_figure
 from anthropose.geometry.rotations import quat_to_rotmat, rotvec_to_rotmat
 from anthropose.motion import Motion, Track
+from anthropose.skeleton import Skeleton
 from tests.export.made_up import motion, stick_body
 from tests.export.read_glb import Glb
 
@@ -237,11 +239,43 @@ def _without_frames(one: Motion) -> Motion:
     return Motion(track, one.skeleton, one.fps, one.seconds[:0], one.camera, one.joints[:0], one.translation[:0])
 
 
+def test_a_person_without_a_body_is_sticks_that_follow_the_joints(body: BodyModel, tmp_path: Path) -> None:
+    one = _without_body(motion(body, GAPPY, fps=29.97))
+    write_glb([one, motion(body, person=1)], body, tmp_path / "scene.glb", floor=-1.2)
+    glb = Glb(tmp_path / "scene.glb")
+    assert "person-01-body" in [node.get("name") for node in glb.tree["nodes"]], "the other has a body"
+    rest, faces = stick_figure(one.skeleton, torch.zeros(24, 3)), glb.faces("person-00-body")
+    for frame in range(0, len(one), 7):
+        joints = in_scene(one.joints[frame] + one.translation[frame], -1.2)
+        vertices = glb.vertices("person-00-body", float(one.seconds[frame]))
+        assert np.abs(vertices - joints[rest.owners] - rest.vertices.numpy()).max() < 1e-4
+    assert faces.max() == len(vertices) - 1
+    hidden = glb.vertices("person-00-body", 2.5)
+    assert np.ptp(hidden, axis=0).max() < 1e-6, "in a long gap the person is not there"
+
+
+def test_sticks_alone_need_no_body_model(body: BodyModel, tmp_path: Path) -> None:
+    write_glb([_without_body(motion(body))], None, tmp_path / "scene.glb")
+    assert "body" not in Glb(tmp_path / "scene.glb").tree["asset"]["extras"]
+    assert len(trimesh.load(tmp_path / "scene.glb").geometry) == 1
+
+
+def test_the_balls_of_a_stick_figure_are_closed_and_face_outwards() -> None:
+    skeleton = Skeleton("two", ("a", "b"), (-1, 0))
+    sticks = stick_figure(skeleton, torch.tensor([[0.0, 0, 0], [0.2, 0.3, 0.1]]))
+    count = len(stick_figure(Skeleton("one", ("a",), (-1,)), torch.zeros(1, 3)).vertices)
+    ball = sticks.faces[(sticks.faces < count).all(1)]
+    mesh = trimesh.Trimesh(sticks.vertices[:count].numpy(), ball.numpy(), process=False)
+    assert mesh.is_watertight
+    assert mesh.volume > 0.6 * 4 / 3 * np.pi * BALL**3
+    assert torch.allclose(sticks.normals.norm(dim=1), torch.ones(len(sticks.normals)), atol=1e-5)
+    assert sticks.owners.unique().tolist() == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
         (_with_nan, r"person 0: translation of 1 frames, the first of them 17, are not finite"),
-        (_without_body, r"person 0: method rie gives joints without a body.* such as smplify"),
         (_without_frames, r"person 0 has no frames"),
         (
             lambda one: replace(one, body_model="mine"),

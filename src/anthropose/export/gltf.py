@@ -1,7 +1,8 @@
 """Motions as an animated glTF 2.0 scene (`scene.glb`), for Blender, three.js, Godot, Unity and the rest.
 
 Each person is a skinned mesh of their own shape on a skeleton with SMPL's joint names. Pose-dependent corrections of
-the surface have no place in a plain skin and are left out: a few millimetres, a centimetre in strong bends.
+the surface have no place in a plain skin and are left out: a few millimetres, a centimetre in strong bends. A person
+without a body is a figure of sticks on joints with their own names, each of which has a path and no rotation.
 """
 
 import math
@@ -12,13 +13,14 @@ from typing import Any
 import numpy as np
 import pygltflib
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from anthropose import __version__
 from anthropose.body.model import BodyModel
 from anthropose.colours import person_colour
-from anthropose.export.scene import Figure, figures_of, floor_height
+from anthropose.export.scene import CAMERA_TO_SCENE, Figure, check_finite, figures_of, floor_height
+from anthropose.export.sticks import stick_figure
 from anthropose.geometry.rotations import rotmat_to_quat
 from anthropose.motion import Camera, Motion
 from anthropose.skeleton import SMPL_24
@@ -30,7 +32,7 @@ _TYPES = {(): "SCALAR", (2,): "VEC2", (3,): "VEC3", (4,): "VEC4", (4, 4): "MAT4"
 _NUMBERS = {"float32": pygltflib.FLOAT, "uint32": pygltflib.UNSIGNED_INT, "uint8": pygltflib.UNSIGNED_BYTE}
 
 
-def write_glb(motions: list[Motion], body: BodyModel, path: Path, floor: float | None = None) -> None:
+def write_glb(motions: list[Motion], body: BodyModel | None, path: Path, floor: float | None = None) -> None:
     """Writes everyone's motion as one binary glTF file, whole or not at all.
 
     The scene has y up and metres, the floor at y = 0, and the video's camera as a camera node that looks along -z. Keys
@@ -39,22 +41,28 @@ def write_glb(motions: list[Motion], body: BodyModel, path: Path, floor: float |
     half a second; shorter gaps are bridged.
 
     Args:
-        body: the model that the motions were made with.
+        body: the model that the motions were made with; None where all have joints only.
         floor: height of the floor over the camera [m], negative for a camera above it; estimated from the feet when
             not given. 0 leaves the camera at the origin.
 
     Raises:
-        UserError: there is no motion, one has no body or numbers that are not finite, or `path` cannot be written.
+        UserError: there is no motion, one has numbers that are not finite, or `path` cannot be written.
     """
+    for motion in motions:
+        check_finite(motion)
     floor = floor_height(motions, body) if floor is None else floor
-    figures = figures_of(motions, body, floor)
+    with_body = [motion for motion in motions if motion.body is not None] if body is not None else []
+    figures = figures_of(with_body, body, floor) if body is not None and (with_body or not motions) else []
     document = _Document()
-    first = min(0.0, *(float(f.motion.seconds[0]) for f in figures))
-    last = max(float(f.motion.seconds[-1]) for f in figures)
+    first = min(0.0, *(float(motion.seconds[0]) for motion in motions))
+    last = max(float(motion.seconds[-1]) for motion in motions)
     animation = pygltflib.Animation(name="motion")
     document.add_camera(motions[0].camera, -floor)
     for figure in figures:
         _add_person(document, animation, figure, first, last)
+    for motion in motions:
+        if motion.body is None or body is None:
+            _add_stick_person(document, animation, motion, floor, first, last)
     gltf = document.finish([animation], _notes(motions, body))
     with whole_file(path) as part:
         gltf.save_binary(str(part))
@@ -114,11 +122,11 @@ class _Document:
         return gltf
 
 
-def _notes(motions: list[Motion], body: BodyModel) -> dict[str, Any]:
+def _notes(motions: list[Motion], body: BodyModel | None) -> dict[str, Any]:
     """What the file remembers of its making."""
+    licence = "The meshes are shapes of this body model, whose licence holds for them as well."
     return {
-        "body": body.name,
-        "bodyLicence": "The meshes are shapes of this body model, whose licence holds for them as well.",
+        **({} if body is None else {"body": body.name, "bodyLicence": licence}),
         "method": sorted({motion.method for motion in motions}),
         "weights": sorted({motion.weights for motion in motions if motion.weights}),
         "framesPerSecond": motions[0].fps,
@@ -131,10 +139,39 @@ def _add_person(document: _Document, animation: pygltflib.Animation, figure: Fig
     name = f"person-{figure.motion.track.person:02d}"
     joints = _add_joints(document, figure)
     group = document.add_node(root=True, name=name, children=[joints[0]])
-    mesh = _add_mesh(document, figure, name)
-    skin = _add_skin(document, figure, joints, group, name)
+    model, vertices = figure.shape.model, figure.shape.vertices
+    normals = smooth_normals(vertices, model.faces)
+    mesh = _add_mesh(document, figure.motion, vertices, normals, model.faces, *strongest_four(model.skinning))
+    skin = _add_skin(document, figure.shape.joints, joints, group, name)
     document.add_node(root=True, name=f"{name}-body", mesh=mesh, skin=skin)
     _add_keys(document, animation, figure, joints, group, first, last)
+
+
+def _add_stick_person(
+    document: _Document, animation: pygltflib.Animation, motion: Motion, floor: float, first: float, last: float
+) -> None:
+    """Joints as nodes side by side, each with a path, and sticks that follow them."""
+    name = f"person-{motion.track.person:02d}"
+    paths = motion.joints.new_tensor(CAMERA_TO_SCENE) * (motion.joints + motion.translation[:, None])
+    paths[..., 1] -= floor
+    nodes = [
+        document.add_node(name=joint, translation=place.tolist())
+        for joint, place in zip(motion.skeleton.joints, paths[0], strict=True)
+    ]
+    group = document.add_node(root=True, name=name, children=nodes)
+    sticks = stick_figure(motion.skeleton, paths[0])
+    joints, weights = np.zeros((2, len(sticks.owners), 4))
+    joints[:, 0], weights[:, 0] = sticks.owners.numpy(), 1.0
+    mesh = _add_mesh(
+        document, motion, sticks.vertices, sticks.normals, sticks.faces,
+        joints.astype(np.uint8), weights.astype(np.float32),
+    )  # fmt: skip
+    skin = _add_skin(document, paths[0], nodes, group, name)
+    document.add_node(root=True, name=f"{name}-body", mesh=mesh, skin=skin)
+    times = document.add_array((motion.seconds - first).numpy().astype(np.float32), bounds=True)
+    for joint, node in enumerate(nodes):
+        _add_channel(document, animation, node, "translation", times, paths[:, joint].numpy(), "LINEAR")
+    _add_presence(document, animation, motion, group, first, last)
 
 
 def _add_joints(document: _Document, figure: Figure) -> list[int]:
@@ -149,22 +186,26 @@ def _add_joints(document: _Document, figure: Figure) -> list[int]:
     return list(range(base, base + len(SMPL_24)))
 
 
-def _add_mesh(document: _Document, figure: Figure, name: str) -> int:
-    """The person at rest, with the four strongest joints of each vertex."""
-    gltf, model = document.gltf, figure.shape.model
-    vertices, faces = figure.shape.vertices, model.faces
-    joints, weights = strongest_four(model.skinning)
+def _add_mesh(
+    document: _Document,
+    motion: Motion,
+    vertices: Float[Tensor, "v 3"],
+    normals: Float[Tensor, "v 3"],
+    faces: Int[Tensor, "f 3"],
+    joints: UInt8[np.ndarray, "v 4"],
+    weights: Float[np.ndarray, "v 4"],
+) -> int:
+    """The person at rest, in the person's colour, with the joints that each vertex follows and how much."""
+    gltf, name = document.gltf, f"person-{motion.track.person:02d}"
     vertex, index = pygltflib.ARRAY_BUFFER, pygltflib.ELEMENT_ARRAY_BUFFER
     attributes = pygltflib.Attributes(
         POSITION=document.add_array(vertices.numpy(), vertex, bounds=True),
-        NORMAL=document.add_array(smooth_normals(vertices, faces).numpy(), vertex),
+        NORMAL=document.add_array(normals.numpy(), vertex),
         JOINTS_0=document.add_array(joints, vertex),
         WEIGHTS_0=document.add_array(weights, vertex),
     )
     # glTF's factors are linear light, the palette is sRGB.
-    linear = [
-        ((c + 0.055) / 1.055) ** 2.4 if c > 0.04045 else c / 12.92 for c in person_colour(figure.motion.track.person)
-    ]
+    linear = [((c + 0.055) / 1.055) ** 2.4 if c > 0.04045 else c / 12.92 for c in person_colour(motion.track.person)]
     surface = pygltflib.PbrMetallicRoughness(baseColorFactor=[*linear, 1.0], metallicFactor=0.0, roughnessFactor=0.7)
     gltf.materials.append(pygltflib.Material(name=name, pbrMetallicRoughness=surface))
     primitive = pygltflib.Primitive(
@@ -176,9 +217,9 @@ def _add_mesh(document: _Document, figure: Figure, name: str) -> int:
     return len(gltf.meshes) - 1
 
 
-def _add_skin(document: _Document, figure: Figure, joints: list[int], group: int, name: str) -> int:
+def _add_skin(document: _Document, rest: Float[Tensor, "j 3"], joints: list[int], group: int, name: str) -> int:
     inverse_bind = np.tile(np.eye(4, dtype=np.float32), (len(joints), 1, 1))
-    inverse_bind[:, 3, :3] = -figure.shape.joints.numpy()  # glTF stores columns one after the other
+    inverse_bind[:, 3, :3] = -rest.numpy()  # glTF stores columns one after the other
     accessor = document.add_array(inverse_bind)
     document.gltf.skins.append(pygltflib.Skin(name=name, inverseBindMatrices=accessor, skeleton=group, joints=joints))
     return len(document.gltf.skins) - 1
@@ -194,23 +235,39 @@ def _add_keys(
     last: float,
 ) -> None:
     """Rotations of all joints, the path of the pelvis, and when the person is there."""
-    seconds = figure.motion.seconds - first
-    times = document.add_array(seconds.numpy().astype(np.float32), bounds=True)
+    times = document.add_array((figure.motion.seconds - first).numpy().astype(np.float32), bounds=True)
     turns = unbroken_quaternions(figure.rotations)
-
-    def add(node: int, path: str, keys: int, values: np.ndarray, interpolation: str) -> None:
-        sampler = pygltflib.AnimationSampler(input=keys, output=document.add_array(values), interpolation=interpolation)
-        animation.samplers.append(sampler)
-        target = pygltflib.AnimationChannelTarget(node=node, path=path)
-        animation.channels.append(pygltflib.AnimationChannel(sampler=len(animation.samplers) - 1, target=target))
-
-    add(joints[0], "translation", times, figure.positions.numpy(), "LINEAR")
+    _add_channel(document, animation, joints[0], "translation", times, figure.positions.numpy(), "LINEAR")
     for joint, node in enumerate(joints):
-        add(node, "rotation", times, turns[:, joint].numpy(), "LINEAR")
-    changes, shown = visibility(seconds, figure.motion.fps, last - first)
+        _add_channel(document, animation, node, "rotation", times, turns[:, joint].numpy(), "LINEAR")
+    _add_presence(document, animation, figure.motion, group, first, last)
+
+
+def _add_presence(
+    document: _Document, animation: pygltflib.Animation, motion: Motion, group: int, first: float, last: float
+) -> None:
+    """When the person is there, as the scale of all that is theirs."""
+    changes, shown = visibility(motion.seconds - first, motion.fps, last - first)
     if not shown.all() or len(shown) > 1:
         scales = np.repeat(shown.astype(np.float32)[:, None], 3, axis=1)
-        add(group, "scale", document.add_array(changes.astype(np.float32), bounds=True), scales, "STEP")
+        times = document.add_array(changes.astype(np.float32), bounds=True)
+        _add_channel(document, animation, group, "scale", times, scales, "STEP")
+
+
+def _add_channel(
+    document: _Document,
+    animation: pygltflib.Animation,
+    node: int,
+    path: str,
+    times: int,
+    values: np.ndarray,
+    interpolation: str,
+) -> None:
+    """One property of a node over time; `times` is the accessor of its keys."""
+    output = document.add_array(values)
+    animation.samplers.append(pygltflib.AnimationSampler(input=times, output=output, interpolation=interpolation))
+    target = pygltflib.AnimationChannelTarget(node=node, path=path)
+    animation.channels.append(pygltflib.AnimationChannel(sampler=len(animation.samplers) - 1, target=target))
 
 
 def visibility(seconds: Float[Tensor, "n"], fps: float, end: float) -> tuple[np.ndarray, np.ndarray]:

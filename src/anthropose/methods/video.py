@@ -17,6 +17,7 @@ from torch import Tensor
 from anthropose.body.model import BodyModel
 from anthropose.errors import UserError
 from anthropose.geometry.cameras import crop_camera_to_translation
+from anthropose.geometry.crops import normalised_images
 from anthropose.methods.base import Progress, joined
 from anthropose.motion import BodyPose, Motion, Prediction
 from anthropose.nn.checkpoints import Weights, find_weights, load_network
@@ -150,8 +151,6 @@ class ImageFeatures:
 
     def __call__(self, crops: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b f"]:
         """The features of RGB crops, float32 on the CPU."""
-        from anthropose.geometry.crops import normalised_images
-
         with self.compute.running() as place:
             return self._network.features(normalised_images(crops.to(place))).float().cpu()
 

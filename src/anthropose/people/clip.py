@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from anthropose.errors import UserError
+from anthropose.geometry.crops import crop_image
 from anthropose.motion import Camera, Track
 from anthropose.video import Video
 from anthropose.workspace import Workspace, key_of
@@ -81,17 +82,13 @@ class Clip:
         Raises:
             UserError: there is no video to look at, or it is damaged.
         """
-        from anthropose.geometry.crops import crop_image
-
         if self.video is None:
             raise UserError("this method looks at pixels; give the video, not keypoints alone")
-        squares = (self.squares[first:] * torch.tensor([1.0, 1.0, scale])).tolist()
-        wanted = dict(zip(self.track.frames[first:].tolist(), squares, strict=True))
+        wanted = dict(zip(self.track.frames[first:].tolist(), self.squares[first:].tolist(), strict=True))
         start, stop = min(wanted, default=0), max(wanted, default=-1) + 1
         for frame, image in enumerate(self.video.frames(start, stop), start):
             if frame in wanted:
-                x, y, side = wanted[frame]
-                yield crop_image(image, (x, y, side), size)
+                yield crop_image(image, wanted[frame], size, scale)
 
     def features(
         self, extractor: Extractor, scale: float, progress: Callable[[float], None] = lambda share: None
