@@ -1,4 +1,4 @@
-"""Parity checks of what the systems share (vibe_base spec)."""
+"""Parity checks of bodies, rotations, cameras, crops, sets of joints, windows and metrics (vibe_base spec)."""
 
 import re
 from typing import Any
@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import torch
 
-from anthropose.body.results import Result, result_of, vertices_of
 from anthropose.datasets.windows import vibe_windows
 from anthropose.geometry.alignment import procrustes
 from anthropose.geometry.cameras import (
@@ -37,10 +36,6 @@ from anthropose.geometry.rotations import (
     rotvec_to_rotmat_as_published,
 )
 from anthropose.metrics import acceleration, acceleration_error, mpjpe, pa_mpjpe, root_relative, vertex_error
-from anthropose.nn import hmr
-from anthropose.nn.discriminator import DISCRIMINATOR_KEYS, DiscriminatorConfig, MotionDiscriminator
-from anthropose.nn.regressor import IterativeRegressor, RegressorState, regressor_keys
-from anthropose.nn.weights import renamed
 from anthropose.skeleton import (
     AICH_14,
     COCO_17,
@@ -60,8 +55,9 @@ from anthropose.skeleton import (
     pick,
 )
 from tests.parity import rule
-from tests.parity.compare import assert_close, published_state
+from tests.parity.compare import assert_close
 from tests.parity.synthetic_smpl import synthetic_smpl
+from tests.parity.vibe_base.shared import compare
 
 H36M_TO_J14 = (6, 5, 4, 1, 2, 3, 16, 15, 14, 11, 12, 13, 8, 10)
 
@@ -96,89 +92,6 @@ def check_one_euro(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     points = synthetic_smpl(meta["smpl_seed"]).points(SPIN_49)
     joints = points(betas, rotvec_to_rotmat(smooth.unflatten(1, (24, 3))))
     assert_close(joints, arrays["out_joints3d"], "out_joints3d")
-
-
-def made_input(meta: dict[str, Any], name: str) -> torch.Tensor:
-    """An input that the meta names as made by the rule: "rule.array('x',(4,2048),seed,scale=.5)"."""
-    words = re.match(r"rule\.array\('(\w+)',\(([\d,]+)\),seed(?:,scale=([\d.]+))?\)", meta["inputs"][name])
-    assert words is not None, f"no rule for input {name!r}"
-    shape = tuple(int(n) for n in words[2].split(",") if n)
-    return torch.from_numpy(rule.array(words[1], shape, meta["seed"], scale=float(words[3] or 1)))
-
-
-def all_looked_at(arrays: dict[str, np.ndarray], seen: set[str]) -> None:
-    """Fails where an output of the fixture was not compared with ours."""
-    left = {name for name in arrays if name.startswith("out")} - seen
-    assert not left, f"outputs that nothing was compared with: {sorted(left)}"
-
-
-def compare(
-    arrays: dict[str, np.ndarray], ours: dict[str, torch.Tensor | np.ndarray], apart: tuple[str, ...] = ()
-) -> None:
-    """Each of our outputs against the fixture's of the same name; none is left but those that were compared `apart`."""
-    for name, value in ours.items():
-        assert_close(value, arrays[name], name)
-    all_looked_at(arrays, {*ours, *apart})
-
-
-def result_outputs(result: Result, prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
-    """The published names of a result's arrays, those that the fixture has."""
-    named = {"theta": result.theta, "kp_2d": result.keypoints, "kp_3d": result.joints, "rotmat": result.rotations}
-    return {f"{prefix}_{name}": value for name, value in named.items() if f"{prefix}_{name}" in arrays}
-
-
-def check_regressor(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-    body, features = synthetic_smpl(meta["smpl_seed"]), made_input(meta, "x")
-    regressor = IterativeRegressor(features.shape[1])
-    regressor.load_state_dict(renamed(published_state(meta), regressor_keys()))
-    regressor.eval()
-    given = {
-        name: torch.from_numpy(rule.array(f"init_{name}_in", (len(features), size), meta["seed"], scale=scale))
-        for name, size, scale in (("pose", 144, 1.0), ("shape", 10, 1.0), ("cam", 3, 0.1))
-    }
-    start = RegressorState(given["pose"], given["shape"], given["cam"] + torch.tensor([0.9, 0.0, 0.0]))
-    with torch.no_grad():
-        prediction, once = regressor(features).prediction(), regressor(features, start, 1).prediction()
-        ours = result_outputs(result_of(prediction, body), "out", arrays)
-        ours |= result_outputs(result_of(prediction, body, LSP_14), "out14", arrays)
-        ours |= result_outputs(result_of(once, body), "out1", arrays)
-        ours["out_verts"] = vertices_of(prediction, body)[:, :: meta["vertex_stride"]]
-    compare(arrays, ours)
-
-
-def check_hmr(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-    network, images = hmr.HMR(), made_input(meta, "images")
-    network.load_state_dict(renamed(published_state(meta), hmr.PUBLISHED.keys))
-    network.eval()
-    body = synthetic_smpl(meta["smpl_seed"])
-    with torch.no_grad():
-        prediction = network(images)
-        ours = result_outputs(result_of(prediction, body), "out", arrays)
-        ours["out_verts"] = vertices_of(prediction, body)[:, :: meta["vertex_stride"]]
-        ours["out_features"] = network.features(images)
-    compare(arrays, ours)
-
-
-def check_discriminator(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-    network = MotionDiscriminator(discriminator_config(meta["config"]))
-    network.load_state_dict(renamed(published_state(meta), DISCRIMINATOR_KEYS))
-    network.eval()
-    with torch.no_grad():
-        compare(arrays, {"out": network(made_input(meta, "motion"))})
-
-
-def discriminator_config(settings: dict[str, Any]) -> DiscriminatorConfig:
-    """The published constructor's settings in our names; a pool other than the two named ones means the last state."""
-    pool = settings["feature_pool"]
-    return DiscriminatorConfig(
-        inputs=settings["input_size"],
-        hidden=settings["rnn_size"],
-        layers=settings["num_layers"],
-        outputs=settings["output_size"],
-        pool=pool if pool in ("attention", "concat") else "last",
-        attention_layers=settings["attention_layers"] or 1,
-        attention_dropout=settings["attention_dropout"] or 0.0,
-    )
 
 
 SETS = {
@@ -332,9 +245,6 @@ def check_camera(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
 KINDS = {
     "vibe_base_smpl": check_smpl,
     "vibe_base_oneeuro": check_one_euro,
-    "vibe_base_regressor": check_regressor,
-    "vibe_base_hmr": check_hmr,
-    "vibe_base_discriminator": check_discriminator,
     "vibe_base_joint_sets": check_joint_sets,
     "vibe_base_crop": check_crop,
     "vibe_base_metrics": check_metrics,
