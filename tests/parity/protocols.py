@@ -14,8 +14,18 @@ from anthropose.datasets.windows import (
     tcmr_windows,
     vibe_windows,
 )
+from anthropose.evaluate.protocols import PROTOCOLS, evaluate, predictor
+from anthropose.evaluate.scores import Evaluation
+from anthropose.geometry.filters import slerp_recursively
+from anthropose.methods import glot, tcmr
+from anthropose.methods.glot import GLoTNetwork
+from anthropose.methods.tcmr import TCMRConfig, TCMRNetwork
+from anthropose.metrics import acceleration, acceleration_error, mpjpe, pa_mpjpe, root_relative
+from anthropose.nn.weights import KeyTable, renamed
 from anthropose.skeleton import LSP_14, MPII3D_17, SPIN_49
 from tests.parity import rule
+from tests.parity.compare import assert_close, published_state
+from tests.parity.synthetic_smpl import synthetic_smpl
 
 Arrays = dict[str, np.ndarray]
 
@@ -52,6 +62,14 @@ def check_glot_windows(meta: dict[str, Any], arrays: Arrays) -> None:
             lengths = meta["groups"][int(number)]
             windows = vibe_windows(lengths) if kind == "train" else tcmr_windows(lengths, training=False)
             np.testing.assert_array_equal(_spans(windows), published, name)
+
+
+def check_slerp(meta: dict[str, Any], arrays: Arrays) -> None:
+    """`out` is at the published share of 0.3; `outN` at N tenths."""
+    rotations = torch.from_numpy(arrays["rotmat"])
+    for name in set(arrays) - {"rotmat"}:
+        share = float(f"0.{name.removeprefix('out') or 3}")
+        assert_close(slerp_recursively(rotations, share), arrays[name], name)
 
 
 VALIDATED = {"3dpw": LSP_14, "mpii3d": MPII3D_17, "h36m": LSP_14}
@@ -168,10 +186,118 @@ def _glot_database(seed: int, name: str, frames: int, training: bool) -> dict[st
     return database
 
 
+NAMES = {"mpjpe": "mpjpe", "mpjpe_pa": "pa_mpjpe", "accel_err": "acceleration_error", "mpvpe": "vertex_error"}
+"""The published names of the figures -> ours."""
+
+
+def _loaded(network: torch.nn.Module, keys: KeyTable, meta: dict[str, Any]) -> torch.nn.Module:
+    network.load_state_dict(renamed(published_state(meta), keys), assign=True)
+    return network.eval()
+
+
+def _evaluated(
+    network: torch.nn.Module,
+    protocol: str,
+    database: dict[str, Any],
+    test_set: str,
+    smpl_seed: int,
+    filter_share: float | None = None,
+) -> Evaluation:
+    sequences = sequences_of(database)
+    predict = predictor(network, PROTOCOLS[protocol])
+    return evaluate(sequences, predict, synthetic_smpl(smpl_seed), test_set, protocol, filter_share)
+
+
+def check_tcmr_eval(meta: dict[str, Any], arrays: Arrays) -> None:
+    """The whole evaluation; the dataset and the filter are in the published command line."""
+    command, seed, given = meta["what"].split(), meta["seed"], meta["database"]
+    test_set = command[command.index("--dataset") + 1]
+    lengths = given["video_lengths"]
+    frames = sum(lengths)
+    joints = 14 if test_set == "3dpw" else 49
+    database = {
+        "vid_name": np.repeat(given["vid_name"], lengths),
+        "features": rule.array("features", (frames, 2048), seed, scale=0.5),
+        "joints3D": rule.array("joints3D", (frames, joints, 3), seed, scale=0.3),
+        "pose": rule.array("pose", (frames, 72), seed, scale=0.5),
+        "shape": rule.array("shape", (frames, 10), seed),
+    } | {key: arrays[key] for key in ("valid", "valid_i") if key in arrays}
+    config = meta["config"]
+    with torch.device("meta"):
+        network = TCMRNetwork(TCMRConfig(config["seqlen"], config["n_layers"], config["hidden_size"]))
+    _loaded(network, tcmr.PUBLISHED.keys, meta)
+    share = 0.3 if "--filter" in command else None
+    ours = _evaluated(network, "tcmr", database, test_set, meta["smpl_seed"], share)
+
+    means, last = ours.means(), ours.sequences[-1]
+    names = [str(name) for name in arrays["out_names"]]
+    assert set(names) == {name for name, figure in NAMES.items() if figure in means}
+    assert_close(np.array([means[NAMES[name]] for name in names]), arrays["out_values"], "out_values")
+    assert ours.frames == arrays["out_num_poses"]
+    assert last.name == meta["last_sequence"]
+    for name in names:
+        assert_close(getattr(last, NAMES[name]), arrays[f"out_last_{name}"], f"out_last_{name}")
+    known = {"out_names", "out_values", "out_num_poses", *(f"out_last_{name}" for name in names)}
+    assert {name for name in arrays if name.startswith("out_")} == known
+
+
+def check_glot_evaluate(meta: dict[str, Any], arrays: Arrays) -> None:
+    """The published script with its reversed tails; the fixture's own limits are 0.02 and 0.1 mm."""
+    command, seed = meta["command"].split(), meta["seed"]
+    test_set = command[command.index("--dataset") + 1]
+    lengths = [sequence["frames"] for sequence in meta["sequences"]]
+    frames = sum(lengths)
+    database = {
+        "vid_name": np.repeat([sequence["vid_name"] for sequence in meta["sequences"]], lengths),
+        "features": rule.array("db_features", (frames, 2048), seed),
+        "joints3D": rule.array("db_joints3D", (frames, 14 if test_set == "3dpw" else 49, 3), seed, scale=0.5),
+        "pose": rule.array("db_pose", (frames, 72), seed, scale=0.3),
+        "shape": rule.array("db_shape", (frames, 10), seed),
+    } | {key.removeprefix("in_"): arrays[key] for key in arrays if key.startswith("in_")}
+    state = renamed(published_state(meta), glot.PUBLISHED.keys)
+    with torch.device("meta"):
+        network = GLoTNetwork(glot.PUBLISHED.config(state))
+    _loaded(network, glot.PUBLISHED.keys, meta)
+    share = 0.3 if "--filter" in command else None
+    ours = _evaluated(network, "glot", database, test_set, seed, share)
+
+    means = ours.means()
+    assert ours.frames == arrays["out_num_poses"]
+    unseen = {name for name in arrays if name.startswith("out_")} - {"out_num_poses"}
+    for name, figure in NAMES.items():
+        if figure in means:
+            unseen -= {f"out_mean_{name}", f"out_frames_{name}"}
+            assert abs(means[figure] - arrays[f"out_mean_{name}"]) <= 0.02, name
+            difference = np.abs(ours.values(figure).numpy() - arrays[f"out_frames_{name}"])
+            assert difference.max() <= 0.1, name
+    assert not unseen
+
+
+def check_metrics(meta: dict[str, Any], arrays: Arrays) -> None:
+    """VIBE's metrics on one sequence of LSP-14; each side relative to the middle of its hips."""
+    predicted, target = (root_relative(torch.from_numpy(arrays[name]), LSP_14) for name in ("pred", "gt"))
+    seen = torch.from_numpy(arrays["vis"])
+    ours = {
+        "mpjpe": mpjpe(predicted, target),
+        "pampjpe": pa_mpjpe(predicted, target),
+        "accel": acceleration(predicted),
+        "accel_err": acceleration_error(predicted, target),
+    }
+    summary = torch.stack([values.mean() for values in ours.values()]) * 1000
+    ours |= {"summary": summary, "accel_err_vis": acceleration_error(predicted, target, seen)}
+    assert {f"out_{name}" for name in ours} == {name for name in arrays if name.startswith("out_")}
+    for name, values in ours.items():
+        assert_close(values, arrays[f"out_{name}"], name)
+
+
 KINDS = {
     "tcmr_chunks": check_tcmr_chunks,
     "tcmr_demo_windows": check_tcmr_demo_windows,
     "glot_windows": check_glot_windows,
+    "tcmr_slerp": check_slerp,
     "tcmr_dataset": check_tcmr_dataset,
     "glot_dataset": check_glot_dataset,
+    "tcmr_eval": check_tcmr_eval,
+    "glot_evaluate": check_glot_evaluate,
+    "parallel_branch_metrics": check_metrics,
 }

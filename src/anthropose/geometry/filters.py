@@ -92,6 +92,21 @@ def one_euro_rotations(
     return torch.stack(smooth) if smooth else rotations.clone()
 
 
+def slerp_recursively(rotations: Float[Tensor, "n *b 3 3"], share: float = 0.3) -> Float[Tensor, "n *b 3 3"]:
+    """Rotations smoothed by going, in each frame, `share` of the shortest way from the last smoothed one to the raw.
+
+    This is MEVA's filter, which the evaluations of TCMR and GLoT offer (tcmr spec, section 7). It counts frames, not
+    seconds, and lags; it is here for comparison, `one_euro_rotations` and `gaussian_rotations` are the better ones.
+    """
+    raw = roma.rotmat_to_unitquat(rotations.double())
+    smooth = [raw[0]] if len(raw) else []
+    for rotation in raw[1:]:
+        smooth.append(roma.quat_normalize(roma.unitquat_slerp(smooth[-1], rotation, raw.new_tensor(share))))
+    if not smooth:
+        return rotations.clone()
+    return roma.unitquat_to_rotmat(torch.stack(smooth)).to(rotations.dtype)
+
+
 def gaussian(
     values: Float[Tensor, "n *c"], seconds: Float[Tensor, "n"], sigma: float, degree: int = 1
 ) -> Float[Tensor, "n *c"]:
