@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from anthropose.body.results import Result, result_of, vertices_of
 from anthropose.datasets.sequence import Batch
 from anthropose.export.unity_rig import unity_rig_keys
+from anthropose.geometry.crops import boxes_around
 from anthropose.geometry.rotations import rotvec_to_rotmat
 from anthropose.losses import joints_3d_loss
 from anthropose.methods.parallel_branch import (
@@ -329,6 +330,27 @@ def check_rig_keys(meta: dict[str, Any], arrays: Arrays) -> None:
     outputs.finish()
 
 
+def check_pose_boxes(meta: dict[str, Any], arrays: Arrays) -> None:
+    """Boxes around tracked keypoints, as the demo has them and, smoothed, as the data sets do; off by 0.001 at most."""
+    outputs = Outputs(arrays)
+    boxes = boxes_around(arrays["keypoints"].astype(np.float64), meta["vis_thresh"])
+    squares = boxes.squares(margin=1.0)
+    smooth = boxes.smoothed(sigma=8).params
+    ours = {
+        "out_params": boxes.params,
+        "out_start_end": np.array([boxes.start, boxes.end]),
+        "out_boxes": squares[:, [0, 1, 2, 2]],
+        # The published array counts from the video's first frame.
+        "out_smooth": np.concatenate([np.zeros((boxes.start, 3)), smooth]),
+    }
+    for name, value in ours.items():
+        published = outputs.take(name)
+        assert value.shape == published.shape, name
+        worst = np.abs(value - published).max()
+        assert worst <= float(meta.get("tolerance", 1e-3)), f"{name}: off by {worst}"
+    outputs.finish()
+
+
 KINDS = {
     "parallel_branch_encoder": check_encoder,
     "parallel_branch_lifting": check_lifting,
@@ -338,4 +360,5 @@ KINDS = {
     "parallel_branch_loss": check_loss,
     "parallel_branch_train_step": check_train_step,
     "parallel_branch_fbx_keys": check_rig_keys,
+    "parallel_branch_pose_boxes": check_pose_boxes,
 }
