@@ -40,6 +40,7 @@ class TCMRConfig:
     features: int = 2048
     attention: int = 256
     """The width of the hidden layers of the attention."""
+    regressor_hidden: int = 1024
 
     def __post_init__(self) -> None:
         if self.window < 3:
@@ -107,7 +108,7 @@ class TCMRNetwork(nn.Module):
         self.whole = Branch(config, bidirectional=True)
         self.future = Branch(config)
         self.attention = Attention(config.features, config.attention)
-        self.regressor = IterativeRegressor(config.features)
+        self.regressor = IterativeRegressor(config.features, config.regressor_hidden)
 
     def forward(self, features: Float[Tensor, "b t f"]) -> Prediction:
         """The body in the middle frame of each window; one row for each."""
@@ -152,33 +153,39 @@ class TCMRNetwork(nn.Module):
         scores = self.attention(parts)
         return Encoding(past, future, (scores[..., None] * parts).sum(dim=1), scores)
 
-    @torch.no_grad()
-    def window_by_window(self, features: Float[Tensor, "n f"], edges: Edges = "static", batch: int = 1) -> Prediction:
-        """One row for each frame, from `batch` whole windows at a time; `over_track` gives the same sooner."""
-        frames = centred_windows(len(features), self.config.window, edges).frames.to(features.device)
-        return joined([self(features[part]) for part in frames.split(batch)])
+    def over_track(self, features: Float[Tensor, "n f"], batch: int = 256, edges: Edges = "static") -> Prediction:
+        """One row for each frame of a track of any length, from the window around it.
+
+        Args:
+            features: of consecutive frames.
+            batch: windows at a time; memory grows with it and not with the track.
+            edges: what stands for the frames before the track's first and after its last. "static", as in the
+                published demo and test, repeats the frame that is predicted.
+        """
+        return self.over_windows(features, centred_windows(len(features), self.config.window, edges).frames, batch)
 
     @torch.no_grad()
-    def over_track(self, features: Float[Tensor, "n f"], edges: Edges = "static", batch: int = 256) -> Prediction:
-        """One row for each frame of a track, from the window around it.
+    def over_windows(self, features: Float[Tensor, "n f"], windows: Int[Tensor, "w t"], batch: int = 256) -> Prediction:
+        """What `forward(features[windows])` gives, sooner; in eval mode only.
 
         What a frame adds to the recurrent states is computed once and not in each of the windows that see it, `batch`
         windows take their steps together, and no step is taken that the middle frame does not depend on.
-
-        Args:
-            edges: what stands for the frames before the track's first and after its last; the published demo's and
-                evaluation's "static" repeats the frame that is predicted.
-            batch: windows at a time; memory grows with it and not with the track.
         """
-        frames = centred_windows(len(features), self.config.window, edges).frames.to(features.device)
+        if self.training:
+            raise ValueError("whole tracks are for inference: call eval() first")
         parts = []
-        for windows in frames.split(batch):
-            first = int(windows.min())
-            seen = features[first : int(windows.max()) + 1]
-            parts.append(self.regressor(self._encode_track(seen, windows - first).mixed).prediction())
+        for part in windows.to(features.device).split(batch):
+            frames, places = part.unique(return_inverse=True)
+            parts.append(self.regressor(self._encode_shared(features[frames], places).mixed).prediction())
         return joined(parts)
 
-    def _encode_track(self, features: Float[Tensor, "n f"], windows: Int[Tensor, "w t"]) -> Encoding:
+    @torch.no_grad()
+    def window_by_window(self, features: Float[Tensor, "n f"], edges: Edges = "static", batch: int = 1) -> Prediction:
+        """What `over_track` gives, plainly: `batch` whole windows at a time, of which the published demo takes 64."""
+        windows = centred_windows(len(features), self.config.window, edges).frames
+        return joined([self(features[part]) for part in windows.to(features.device).split(batch)])
+
+    def _encode_shared(self, features: Float[Tensor, "n f"], windows: Int[Tensor, "w t"]) -> Encoding:
         """What `encode` makes of `features[windows]`."""
         middle = self.config.middle
         steps = list(windows.T)
@@ -207,6 +214,7 @@ def _config(state: Mapping[str, Tensor]) -> TCMRConfig:
         hidden=len(gates) // 3,
         features=gates.shape[1],
         attention=len(state["attention.shrink.weight"]),
+        regressor_hidden=len(state["regressor.hidden1.weight"]),
     )
 
 

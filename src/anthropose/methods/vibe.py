@@ -95,6 +95,8 @@ class VIBENetwork(nn.Module):
                 the track is one sequence, and no frame but its first lacks a past.
             batch: parts (of 450 frames where the track is one sequence) at a time; memory grows with it.
         """
+        if self.training:
+            raise ValueError("whole tracks are for inference: call eval() first")
         if part is None:
             return self._one_sequence(features, batch * PART)
         whole = len(features) // part * part

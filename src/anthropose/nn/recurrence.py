@@ -29,11 +29,11 @@ class GRULayer:
         self._bias[: 2 * h] += bias[: 2 * h]
         self._new_bias = bias[2 * h :]
 
-    def products(self, inputs: Float[Tensor, "n f"]) -> Float[Tensor, "n 3*h"]:
-        """W x and its biases: what a step needs of its input, whatever the state."""
+    def products(self, inputs: Float[Tensor, "n f"]) -> Float[Tensor, "n g"]:
+        """W x and its biases, for r, z and n in a row: what a step needs of its input, whatever the state."""
         return nn.functional.linear(inputs, self._input, self._bias)
 
-    def step(self, products: Float[Tensor, "n 3*h"], state: Float[Tensor, "n h"] | None) -> Float[Tensor, "n h"]:
+    def step(self, products: Float[Tensor, "n g"], state: Float[Tensor, "n h"] | None) -> Float[Tensor, "n h"]:
         """The next state of n sequences. `products` may be overwritten; no `state` is the zeros of the start."""
         gates, new = products.split([2 * self._width, self._width], dim=1)
         if state is None:
@@ -44,7 +44,7 @@ class GRULayer:
         fresh = addmm(self._new_bias, state, self._new).mul_(reset).add_(new).tanh_()
         return lerp(fresh, state, keep)
 
-    def states(self, products: Iterable[Float[Tensor, "n 3*h"]]) -> Iterator[Float[Tensor, "n h"]]:
+    def states(self, products: Iterable[Float[Tensor, "n g"]]) -> Iterator[Float[Tensor, "n h"]]:
         """The state after each step, beginning from zeros; `products` come in the order of the steps."""
         state = None
         for product in products:
@@ -73,7 +73,7 @@ def last_state(gru: nn.GRU, frames: Float[Tensor, "n f"], steps: Sequence[Int[Te
 
 def middle_state(
     gru: nn.GRU, frames: Float[Tensor, "n f"], steps: Sequence[Int[Tensor, "w"]], middle: int
-) -> Float[Tensor, "w 2*h"]:
+) -> Float[Tensor, "w d"]:
     """The top layer's states at step `middle` of a bidirectional GRU, forward and backward, in w sequences of `frames`.
 
     The top layer is run only as far as the middle from either end; the layers below it, on which all of its steps
