@@ -1,7 +1,5 @@
 """The method that runs over a clip."""
 
-from collections.abc import Sequence
-
 from anthropose.methods.parallel_branch.published import PUBLISHED
 from anthropose.methods.video import FeatureMethod
 from anthropose.nn.weights import Published
@@ -14,5 +12,5 @@ class ParallelBranch(FeatureMethod):
     crop_scale = 1.1  # VIBE's demo, of which this one is a copy
 
     @staticmethod
-    def published() -> Sequence[Published]:
+    def published() -> Published:
         return PUBLISHED

@@ -15,6 +15,7 @@ from anthropose.losses import body_motion
 from anthropose.methods.base import joined
 from anthropose.methods.parallel_branch.attention_encoder import AttentionEncoder, own_windows
 from anthropose.methods.parallel_branch.loss import ParallelBranchLosses, parallel_branch_loss
+from anthropose.methods.sequences import as_one_sequence, in_parts
 from anthropose.motion import BodyPose, Prediction
 from anthropose.nn.kinematic import KinematicRegressor
 from anthropose.nn.lifting import Lifting, LiftingConfig
@@ -99,54 +100,39 @@ class ParallelBranchNetwork(nn.Module):
         return parallel_branch_loss(result, lifted, batch, weights, scores)
 
     @torch.no_grad()
-    def over_track(self, features: Float[Tensor, "n f"], sequence: int | None = None, batch: int = 64) -> Prediction:
-        """One row for each frame of a track, in eval mode.
+    def over_track(self, features: Float[Tensor, "n f"], part: int | None = None, batch: int = 64) -> Prediction:
+        """One row for each frame of a track; in eval mode only.
 
         Args:
-            sequence: frames that see one another. None: a recurrent encoder remembers the whole track, as it does the
-                450 frames that the published demo gives it at a time; a transformer sees the window around each frame,
-                since it was trained on no longer ones. A number: the track is cut into sequences of so many frames
-                (the last is shorter) that know nothing of each other: 450 is the demo, 16 the evaluation.
-            batch: windows or sequences at a time.
+            part: frames after which everything begins anew: 450 in the published demo, 16 in its evaluation. By default
+                a recurrent encoder remembers the whole track, as it does those 450 frames; a transformer sees the
+                window around each frame, since it was trained on no longer sequences.
+            batch: windows or parts at a time.
         """
-        if sequence is not None:
-            encoded = self._in_sequences(features, sequence, batch)
-        elif isinstance(self.encoder, AttentionEncoder):
-            encoded = self.encoder.over_track(features, batch)
-        else:
-            encoded = self._in_one(features)
-        return joined([self.regressor(rows).prediction() for rows in encoded.split(BLOCK)])
-
-    def _in_sequences(self, features: Float[Tensor, "n f"], length: int, batch: int) -> Float[Tensor, "n f"]:
-        whole = len(features) // length * length
-        parts = [self.encoder(part).flatten(0, 1) for part in features[:whole].unflatten(0, (-1, length)).split(batch)]
-        rest = [self.encoder(features[None, whole:])[0]] if whole < len(features) else []
-        return torch.cat([*parts, *rest])
-
-    def _in_one(self, features: Float[Tensor, "n f"]) -> Float[Tensor, "n f"]:
-        """The track as one sequence; block by block where the state can be carried over, to bound the memory."""
-        if isinstance(self.encoder, AttentionEncoder) or self.config.bidirectional:
-            return self.encoder(features[None])[0]
-        encoded, state = [], None
-        for part in features.split(BLOCK):
-            rows, state = self.encoder.resumed(part[None], state)
-            encoded.append(rows[0])
-        return torch.cat(encoded)
+        if self.training:
+            raise ValueError("whole tracks are for inference: call eval() first")
+        if part is not None:
+            return in_parts(self, features, part, batch)
+        if isinstance(self.encoder, RecurrentEncoder):
+            return as_one_sequence(self.encoder, self.regressor, features, BLOCK)
+        encoded = self.encoder.over_track(features, batch)
+        return joined([self.regressor(some).prediction() for some in encoded.split(BLOCK)])
 
     @torch.no_grad()
-    def window_by_window(self, features: Float[Tensor, "n f"], sequence: int | None = None) -> Prediction:
-        """What `over_track` gives, by a forward pass for each sequence or window, as the published code runs."""
-        if sequence is not None or not isinstance(self.encoder, AttentionEncoder):
-            return joined([_rows(self(part[None]), slice(None)) for part in features.split(sequence or len(features))])
-        length = self.config.window
-        windows = zip(*(index.tolist() for index in own_windows(len(features), length)), strict=True)
-        return joined(
-            [_rows(self(features[None, start : start + length]), slice(row, row + 1)) for start, row in windows]
-        )
+    def window_by_window(self, features: Float[Tensor, "n f"], part: int | None = None) -> Prediction:
+        """What `over_track` gives, plainly: a forward pass for each part or window."""
+        if part is not None or isinstance(self.encoder, RecurrentEncoder):
+            return in_parts(self, features, part or max(1, len(features)))
+        length, found = self.config.window, []
+        for start, place in zip(*(index.tolist() for index in own_windows(len(features), length)), strict=True):
+            whole = self(features[None, start : start + length])
+            pose = BodyPose(whole.pose.rotations[:, place], whole.pose.betas[:, place])
+            found.append(Prediction(pose, whole.camera[:, place]))
+        return joined(found)
 
 
 BLOCK = 512
-"""Frames at a time, where that makes no difference to the result."""
+"""Frames at a time where that makes no difference to the result."""
 
 
 def _encoder(config: ParallelBranchConfig) -> RecurrentEncoder | AttentionEncoder:
@@ -175,9 +161,3 @@ def _regressor(config: ParallelBranchConfig) -> IterativeRegressor | KinematicRe
     if config.regressor == "kinematic":
         return KinematicRegressor(config.features, config.regressor_hidden)
     assert_never(config.regressor)
-
-
-def _rows(prediction: Prediction, rows: slice) -> Prediction:
-    """Some frames of the only sequence of a prediction."""
-    pose = BodyPose(prediction.pose.rotations[0, rows], prediction.pose.betas[0, rows])
-    return Prediction(pose, prediction.camera[0, rows])

@@ -22,13 +22,14 @@ def under(published: str, ours: str, keys: KeyTable) -> KeyTable:
 ENCODER_KEYS: KeyTable = (*ATTENTION_KEYS, *encoder_keys("", "", gru="temporal_encoder"))
 """Published keys of either encoder -> ours."""
 
-AFTER_ENCODER: KeyTable = (
+KEYS: KeyTable = (
     BODY_BUFFERS,
+    (r"hmr\..*", None),  # The demo's network contains SPIN's, which is installed by itself.
+    *under("encoder.", "encoder.", ENCODER_KEYS),
     *under("regressor.", "regressor.", REGRESSOR_KEYS),
     *under("regressor.", "regressor.", KINEMATIC_KEYS),
     *under("_2d_lifting.", "lifting.", LIFTING_KEYS),
 )
-KEYS: KeyTable = (*under("encoder.", "encoder.", ENCODER_KEYS), *AFTER_ENCODER)
 """Published keys of the whole network -> ours."""
 
 
@@ -58,29 +59,15 @@ def config_of(state: Mapping[str, Tensor]) -> ParallelBranchConfig:
     )
 
 
-PUBLISHED = (
-    Published(
-        system="parallel-branch",
-        title="Parallel-Branch (CAVW 2022)",
-        page="https://github.com/paradoxWu/parallel-branchfor-hpe",
-        files=("model_best.pth.tar", "checkpoint.pth.tar"),
-        entry="gen_state_dict",
-        signature=(r"encoder\.temporal_encoder\..+", r"regressor\.fc1\.weight"),
-        keys=KEYS,
-        config=config_of,
-        network=ParallelBranchNetwork,
-    ),
-    Published(
-        system="parallel-branch",
-        title="VIBE (CVPR 2020), as weights of Parallel-Branch",
-        page="https://github.com/mkocabas/VIBE",
-        files=("vibe_model_w_3dpw.pth.tar", "vibe_model_wo_3dpw.pth.tar"),
-        entry="gen_state_dict",
-        signature=(r"encoder\.gru\.weight_ih_l0", r"encoder\.linear\.weight", r"regressor\.fc1\.weight"),
-        keys=(*encoder_keys(), *AFTER_ENCODER),
-        config=config_of,
-        network=ParallelBranchNetwork,
-        only_when_asked=True,
-    ),
+PUBLISHED = Published(
+    system="parallel-branch",
+    title="Parallel-Branch (CAVW 2022)",
+    page="https://github.com/paradoxWu/parallel-branchfor-hpe",
+    files=("model_best.pth.tar", "checkpoint.pth.tar"),
+    entry="gen_state_dict",
+    signature=(r"encoder\.temporal_encoder\..+", r"regressor\.fc1\.weight"),
+    keys=KEYS,
+    config=config_of,
+    network=ParallelBranchNetwork,
 )
-"""Its own files, with or without the lifting branch, and VIBE's, whose network is the same without that branch."""
+"""With or without the lifting branch. VIBE's files hold the same network under other names: see the method `vibe`."""
