@@ -57,7 +57,7 @@ from anthropose.skeleton import (
 from tests.parity import rule
 from tests.parity.compare import assert_close
 from tests.parity.synthetic_smpl import synthetic_smpl
-from tests.parity.vibe_base.shared import compare
+from tests.parity.vibe_base.shared import compare, numbers_in
 
 H36M_TO_J14 = (6, 5, 4, 1, 2, 3, 16, 15, 14, 11, 12, 13, 8, 10)
 
@@ -115,12 +115,13 @@ SETS = {
 
 def check_joint_sets(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     ours: dict[str, torch.Tensor] = {}
+    sets = "|".join(SETS)
     for name in arrays:
         if words := re.fullmatch(r"out_(\w+)__(\w+)", name):
             source, target = SETS[words[1]], SETS[words[2]]
             numbers = torch.arange(1, len(source) + 1, dtype=torch.float64)[:, None]
             ours[name], _ = pick(numbers * torch.tensor([1.0, 10.0, 100.0]), source, target, exact=True)
-        elif words := re.fullmatch(r"out_perm_(\w+)_(\w+)", name):
+        elif words := re.fullmatch(rf"out_perm_({sets})_({sets})", name):
             source, target = SETS[words[1]], SETS[words[2]]
             ours[name] = torch.tensor([source.index(joint) for joint in target.joints if joint in source.joints])
     ours["out_hflip"] = flipped_points(torch.arange(12, dtype=torch.float64).reshape(2, 3, 2), 224)
@@ -139,13 +140,18 @@ GREY = 2
 
 
 def check_crop(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-    boxes, scales, image = arrays["boxes"], (1.0, 1.1, 1.2, 1.3), painted(240, 320)
+    boxes, words = arrays["boxes"], meta["outputs"]
+    image = painted(*(int(n) for n in numbers_in(words, r"image \((\d+)x(\d+)x3")))
+    scales = [float(scale) for scale in re.findall(r"[\d.]+", words[words.index("[") : words.index("]")])]
+    turn, enlarged_by = numbers_in(words, r"rotation (\d+) deg scale ([\d.]+)")
+    surer, sigma = numbers_in(words, r"thresh ([\d.]+) sigma (\d+)")
+    (unseen,) = numbers_in(words, r"first (\d+) frames invisible")
     mats = np.array([[crop_affine(box, scale) for scale in scales] for box in boxes])
-    published = torch.from_numpy(mats[:, scales.index(1.2)])
+    published = torch.from_numpy(mats[:, scales.index(enlarged_by)])
     squares = torch.from_numpy(boxes[:, :3])
-    enlarged = squares * torch.tensor([1.0, 1.0, 1.2])
+    enlarged = squares * torch.tensor([1.0, 1.0, enlarged_by])
     shown = len(arrays["out_crop"])
-    crops = np.array([crop_image(image, box, scale=1.2) for box in boxes[:shown]])
+    crops = np.array([crop_image(image, box, scale=enlarged_by) for box in boxes[:shown]])
     normal = normalised_images(torch.from_numpy(crops)).numpy()
     grey = np.abs(crops[:, ::4, ::4].astype(int) - arrays["out_crop"]).max()
     assert grey <= GREY, f"crops are off by {grey} grey levels"
@@ -154,22 +160,22 @@ def check_crop(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     keypoints = torch.from_numpy(arrays["kp"])
     around = square_around(torch.from_numpy(arrays["kp14"])[..., :2])
     hidden = arrays["kps"].copy()
-    hidden[:4, :, 2] = 0
-    found, late = boxes_around(arrays["kps"], 0.3), boxes_around(hidden, 0.3)
+    hidden[: int(unseen), :, 2] = 0
+    found, late = boxes_around(arrays["kps"], surer), boxes_around(hidden, surer)
     compare(
         arrays,
         {
             "out_mats": mats,
-            "out_mats_rot": np.array([crop_affine(box, 1.2, rotation=30.0) for box in boxes]),
+            "out_mats_rot": np.array([crop_affine(box, enlarged_by, turn) for box in boxes]),
             "out_mats_inv": np.array([cv2.invertAffineTransform(matrix) for matrix in published.numpy()]),
             "out_kp_crop": points_through(published, keypoints),
             "out_kp_norm": points_in_crop(keypoints, enlarged),
             "out_bbox_kp": around[:, [0, 1, 2, 2]].T,
             "out_bbox_kp1": around[0, [0, 1, 2, 2]],
             "out_all": found.params,
-            "out_smooth": found.smoothed(sigma=8.0).params,
+            "out_smooth": found.smoothed(sigma=sigma).params,
             "out_range": np.array([found.start, found.end]),
-            "out_smooth2": np.pad(late.smoothed(sigma=8.0).params, ((late.start, 0), (0, 0))),
+            "out_smooth2": np.pad(late.smoothed(sigma=sigma).params, ((late.start, 0), (0, 0))),
             "out_range2": np.array([late.start, late.end]),
         },
         apart=("out_crop", "out_crop_norm"),
@@ -229,13 +235,14 @@ def check_rotations(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None
 def check_camera(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     given = {name: torch.from_numpy(value) for name, value in arrays.items()}
     moved = given["joints"] @ given["rotation"].transpose(1, 2) + given["translation"][:, None]
-    squares, focal = given["bbox"][:, :3], torch.full((len(moved),), 5000.0)
+    focal, width, height = numbers_in(meta["outputs"], r"translation, (\d+),.* in a (\d+)x(\d+) image")
+    squares = given["bbox"][:, :3]
     compare(
         arrays,
         {
             "out_projection": project_crop(given["joints"], given["cam"]),
-            "out_perspective": project(moved, focal, given["camera_center"]),
-            "out_orig_cam": crop_camera_to_image(given["c9"], squares, (1920, 1080)),
+            "out_perspective": project(moved, torch.full((len(moved),), focal), given["camera_center"]),
+            "out_orig_cam": crop_camera_to_image(given["c9"], squares, (int(width), int(height))),
             "out_img_coords": crop_points_to_image(given["kp"], squares),
             "out_translation": estimate_translation(given["S"][:, 25:], given["joints2d"][:, 25:]),
         },

@@ -1,6 +1,5 @@
 """Parity checks of the networks and the training step (vibe_base spec, sections 6, 7, 11)."""
 
-import re
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from anthropose.skeleton import (
 from tests.parity import rule
 from tests.parity.compare import published_state
 from tests.parity.synthetic_smpl import synthetic_smpl
-from tests.parity.vibe_base.shared import all_looked_at, compare, made_input, result_outputs
+from tests.parity.vibe_base.shared import all_looked_at, compare, made_input, numbers_in, result_outputs
 
 
 def check_regressor(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
@@ -37,7 +36,9 @@ def check_regressor(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None
     }
     start = RegressorState(given["pose"], given["shape"], given["cam"] + torch.tensor([0.9, 0.0, 0.0]))
     with torch.no_grad():
-        prediction, once = regressor(features).prediction(), regressor(features, start, 1).prediction()
+        (iterations,) = numbers_in(meta["inputs"]["init"], r"n_iter=(\d+)")
+        prediction = regressor(features).prediction()
+        once = regressor(features, start, int(iterations)).prediction()
         ours = result_outputs(result_of(prediction, body), "out", arrays)
         ours |= result_outputs(result_of(prediction, body, LSP_14), "out14", arrays)
         ours |= result_outputs(result_of(once, body), "out1", arrays)
@@ -74,13 +75,6 @@ def made_vibe(meta: dict[str, Any], features: int) -> VIBENetwork:
     return network.eval()
 
 
-def stride_of(meta: dict[str, Any], words: str) -> int:
-    """The stride that the fixture's description of its outputs names: `words` is a pattern with one group."""
-    found = re.search(words, meta["outputs"])
-    assert found is not None, f"no stride like {words!r} in {meta['outputs']!r}"
-    return int(found[1])
-
-
 def check_vibe(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     features, body = made_input(meta, "features"), synthetic_smpl(meta["smpl_seed"])
     network = made_vibe(meta, features.shape[-1])
@@ -88,8 +82,9 @@ def check_vibe(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         prediction = network(features)
         ours = result_outputs(result_of(prediction, body), "out", arrays)
         ours |= result_outputs(result_of(prediction, body, LSP_14), "out14", arrays)
-        ours["out_encoder"] = network.encoder(features)[..., :: stride_of(meta, r"\[\.\.\., ::(\d+)\]")]
-        frames = slice(None, None, stride_of(meta, r"frames ::(\d+)"))
+        (every,) = numbers_in(meta["outputs"], r"\[\.\.\., ::(\d+)\]")
+        ours["out_encoder"] = network.encoder(features)[..., :: int(every)]
+        frames = slice(None, None, int(*numbers_in(meta["outputs"], r"frames ::(\d+)")))
         pose, camera = prediction.pose, prediction.camera
         few = Prediction(BodyPose(pose.rotations[:, frames], pose.betas[:, frames]), camera[:, frames])
         ours["out_verts"] = vertices_of(few, body)[..., :: meta["vertex_stride"], :]

@@ -38,3 +38,10 @@ def result_outputs(result: Result, prefix: str, arrays: dict[str, np.ndarray]) -
     """The published names of a result's arrays, those that the fixture has."""
     named = {"theta": result.theta, "kp_2d": result.keypoints, "kp_3d": result.joints, "rotmat": result.rotations}
     return {f"{prefix}_{name}": value for name, value in named.items() if f"{prefix}_{name}" in arrays}
+
+
+def numbers_in(words: str, pattern: str) -> list[float]:
+    """The numbers that a description names: those in the groups of a pattern which it must fit."""
+    found = re.search(pattern, words)
+    assert found is not None, f"nothing like {pattern!r} in {words!r}"
+    return [float(number) for number in found.groups()]
