@@ -19,9 +19,10 @@ from anthropose.body.model import BodyModel
 from anthropose.body.results import result_of
 from anthropose.datasets.sequence import Batch
 from anthropose.losses import LossWeights, body_motion, discriminator_loss, vibe_loss
-from anthropose.methods.base import Optimizer, Preset, joined
+from anthropose.methods.base import Optimizer, Preset
+from anthropose.methods.sequences import as_one_sequence, in_parts
 from anthropose.methods.video import FeatureMethod
-from anthropose.motion import BodyPose, Prediction
+from anthropose.motion import Prediction
 from anthropose.nn.discriminator import DiscriminatorConfig, MotionDiscriminator
 from anthropose.nn.regressor import IterativeRegressor, regressor_keys
 from anthropose.nn.temporal import RecurrentConfig, RecurrentEncoder, encoder_keys
@@ -80,8 +81,7 @@ class VIBENetwork(nn.Module):
     @torch.no_grad()
     def window_by_window(self, features: Float[Tensor, "n f"], part: int | None = None) -> Prediction:
         """One row for each frame of a track, each part of it apart; the whole track at once where `part` is None."""
-        pieces = features.split(part or max(1, len(features)))
-        return joined([_flat(self(piece[None])) for piece in pieces])
+        return in_parts(self, features, part or max(1, len(features)))
 
     @torch.no_grad()
     def over_track(self, features: Float[Tensor, "n f"], part: int | None = None, batch: int = 16) -> Prediction:
@@ -98,25 +98,8 @@ class VIBENetwork(nn.Module):
         if self.training:
             raise ValueError("whole tracks are for inference: call eval() first")
         if part is None:
-            return self._one_sequence(features, batch * PART)
-        whole = len(features) // part * part
-        stacks = features[:whole].unflatten(0, (-1, part)).split(batch) if whole else ()
-        ends = [features[None, whole:]] if whole < len(features) else []
-        return joined([_flat(self(stack)) for stack in (*stacks, *ends)])
-
-    def _one_sequence(self, features: Float[Tensor, "n f"], frames: int) -> Prediction:
-        """A track as one sequence, so many frames at a time; an encoder that looks ahead needs all of them at once."""
-        state, found = None, []
-        for piece in features.split(len(features) if self.config.bidirectional else frames):
-            encoded, state = self.encoder.resumed(piece[None], state)
-            found += [self.regressor(some).prediction() for some in encoded[0].split(frames)]
-        return joined(found)
-
-
-def _flat(prediction: Prediction) -> Prediction:
-    """Sequences one after the other."""
-    pose = BodyPose(prediction.pose.rotations.flatten(0, 1), prediction.pose.betas.flatten(0, 1))
-    return Prediction(pose, prediction.camera.flatten(0, 1))
+            return as_one_sequence(self.encoder, self.regressor, features, batch * PART)
+        return in_parts(self, features, part, batch)
 
 
 class VIBE(FeatureMethod):
