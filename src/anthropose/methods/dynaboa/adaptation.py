@@ -1,0 +1,454 @@
+"""Adaptation to a stream of images, frame by frame: a probe, an update at the probe's end, more updates where needed.
+
+Guan et al., Out-of-Domain Human Mesh Reconstruction via Dynamic Bilevel Online Adaptation, TPAMI 2022, and Bilevel
+Online Adaptation, CVPR 2021 (dynaboa spec, sections 4 to 8 and 15). The network's own weights stay as they are: those
+that adapt are a second set, and those of the probe a third, all handed to the network by `functional_call`.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.optim.adam import adam
+
+from anthropose.body.model import BodyModel
+from anthropose.body.prior import GaussianMixturePrior
+from anthropose.errors import UserError
+from anthropose.methods.dynaboa.exemplars import Exemplars
+from anthropose.methods.dynaboa.losses import (
+    Figure,
+    MotionMask,
+    Terms,
+    figure_of,
+    frame_terms,
+    keypoint_error,
+    labelled_terms,
+    motion_error,
+    teacher_terms,
+)
+from anthropose.methods.dynaboa.model import POOLED, STEERING, BaseModel, Trace
+from anthropose.methods.dynaboa.preprocessing import ROWS, Rows
+from anthropose.motion import Prediction
+from anthropose.skeleton import SPIN_49
+
+Weights = Sequence[Tensor]
+"""The network's parameters, in its own order."""
+LEAST_RISE = 1e-3
+"""By how much the keypoints' error of a frame may always rise: mean squares of the crop's half width."""
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """What the terms are multiplied with; the defaults are those published for 3DPW."""
+
+    keypoints: float = 10.0
+    shape_prior: float = 2e-6
+    pose_prior: float = 1e-4
+    teacher: float = 0.1
+    motion: float = 0.8
+    labelled: float = 0.1
+    alike_keypoints: float = 5.0
+    """This and the next three weigh the parts of the teacher's and of the exemplar's loss alike."""
+    alike_joints: float = 5.0
+    alike_shape: float = 0.001
+    alike_pose: float = 1.0
+
+
+@dataclass(frozen=True)
+class Level:
+    """Which losses one level of the adaptation has."""
+
+    frame: bool = True
+    """Keypoints and priors."""
+    temporal: bool = False
+    """Teacher and motion."""
+    labelled: bool = True
+    """Exemplars, where there are any."""
+
+
+@dataclass(frozen=True)
+class AdaptationConfig:
+    """How the weights adapt; the defaults are those published for 3DPW."""
+
+    learning_rate: float = 3e-6
+    betas: tuple[float, float] = (0.5, 0.9)
+    """Of Adam."""
+    bilevel: bool = True
+    """False: one update by the lower level's losses per frame, and no probe, teacher or further updates."""
+    probe_rate: float = 8e-6
+    """Step length of the probe's plain gradient descent."""
+    probe_steps: int = 1
+    second_order: bool = False
+    """Whether the update is differentiated through the probe (BOA), or taken at its end as if there were none."""
+    lower: Level = field(default_factory=Level)
+    upper: Level = field(default_factory=lambda: Level(temporal=True))
+    weights: LossWeights = field(default_factory=LossWeights)
+    rows: Rows = "labelled"
+    """The part of SPIN-49 that keypoints and motion are compared in."""
+    robust: float = 0.0
+    """As in `keypoint_error`; 0 is the published loss."""
+    dynamic: bool = True
+    """Whether to go on while an update still turns the steering feature by more than `threshold`."""
+    threshold: float = 3.1e-4
+    """1 - cosine of the angle."""
+    most_steps: int = 7
+    """Further updates per frame."""
+    use_teacher: bool = True
+    teacher_memory: float = 0.1
+    """The share of itself that the teacher keeps in each update; the rest becomes the newest weights."""
+    teacher_rows: Rows = "all"
+    teacher_aligned: bool = False
+    teacher_dropout: bool = False
+    """Whether the teacher's dropout is active, as it is, by an oversight, in the published programs for files."""
+    use_motion: bool = True
+    interval: int = 5
+    """How many frames before the present one the motion is measured from."""
+    first_frame: int = 1
+    """The first frame that it may be measured from: the published programs never use frame 0."""
+    motion_mask: MotionMask = "certain"
+    labelled_confidence: Literal["keypoints", "joints"] = "keypoints"
+    guard: bool = False
+    """Whether a frame that makes matters worse is undone."""
+    worst_rise: float = 3.0
+    """The keypoints' error after a frame's updates over that before, above which the frame is undone."""
+    share_passes: bool = True
+    """False: every pass of the published program is made anew, also where an earlier one had the same weights and
+    image. The results are the same; this is what the sharing is compared with."""
+
+    def __post_init__(self) -> None:
+        for level, name in ((self.lower, "lower"), (self.upper, "upper")):
+            if not (level.frame or level.labelled or (level.temporal and self.use_teacher)):
+                raise UserError(f"the {name} level of the adaptation has no loss; switch one on")
+
+
+@dataclass(frozen=True)
+class View:
+    """An image as some weights see it."""
+
+    trace: Trace
+    figure: Figure
+
+
+@dataclass(frozen=True)
+class Update:
+    """One step of the weights: the probe's, the frame's, or a further one."""
+
+    kind: Literal["probe", "main", "further"]
+    loss: Tensor
+    terms: Terms
+    """The parts of the loss, unweighted; "teacher" and "labelled" are sums of their parts."""
+    exemplar: int | None
+    """The number of the exemplar drawn."""
+    before: View
+    """What the loss was computed on."""
+    after: View
+    """The same image with the weights after the step."""
+
+
+Watch = Callable[[Update, Weights, Weights], None]
+"""Called after each step with the gradient and the new weights: for records and tests."""
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """What came of a frame."""
+
+    prediction: Prediction
+    updates: int
+    """How often the weights moved: the main update and the further ones."""
+    further: int
+    """As the published program counts: `most_steps` + 1 when the limit ended it."""
+    undone: bool = False
+    """Whether the weights were put back to what they were before the frame."""
+    blind: bool = False
+    """Whether there was no evidence to adapt to."""
+
+
+def turned(before: Tensor, after: Tensor) -> float:
+    """1 - cosine of the angle between two features, each taken as one long vector."""
+    cosine = torch.nn.functional.cosine_similarity(before.detach().flatten(), after.detach().flatten(), dim=0, eps=1e-12)
+    return float(1 - cosine)
+
+
+class _Tracer(nn.Module):
+    """The network's `trace` as a forward, which is what `functional_call` calls."""
+
+    def __init__(self, network: BaseModel) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Trace:
+        return self.network.trace(images)
+
+
+class Adaptation:
+    """The state that persists over a stream: adapted weights, Adam's moments, the teacher, the last frames.
+
+    Args:
+        network: its own weights are where the adaptation starts, and are never changed.
+        body: the neutral one.
+        prior: of poses; None leaves that term out.
+        exemplars: None where there are none; the levels' `labelled` must then be off.
+        watch: see Watch.
+
+    Raises:
+        UserError: a level wants exemplars and there are none.
+    """
+
+    def __init__(
+        self,
+        network: BaseModel,
+        body: BodyModel,
+        prior: GaussianMixturePrior | None,
+        config: AdaptationConfig | None = None,
+        exemplars: Exemplars | None = None,
+        watch: Watch | None = None,
+    ) -> None:
+        self.config = config or AdaptationConfig()
+        if exemplars is None and (self.config.lower.labelled or self.config.upper.labelled):
+            raise UserError("this adaptation wants exemplars; give a bank of them, or a preset without")
+        self.prior, self.exemplars, self._watch = prior, exemplars, watch
+        self._tracer, self._points = _Tracer(network.eval()), body.points(SPIN_49)
+        named = dict(self._tracer.named_parameters())
+        self._names, self._start = list(named), [parameter.detach() for parameter in named.values()]
+        self._saved: list[Tensor] = []
+        self.restart()
+
+    def restart(self) -> None:
+        """Forgets everything that was adapted to."""
+        self.weights = [start.clone().requires_grad_() for start in self._start]
+        with_teacher = self.config.use_teacher and (self.config.lower.temporal or self.config.upper.temporal)
+        self.teacher = [start.clone() for start in self._start] if with_teacher else []
+        self._means = [torch.zeros_like(start) for start in self._start]
+        self._squares = [torch.zeros_like(start) for start in self._start]
+        self._steps = [torch.zeros((), device=start.device) for start in self._start]
+        self.forget_frames()
+
+    def forget_frames(self) -> None:
+        """Begins a new person: motion is not measured from the frames before."""
+        self.history: deque[tuple[Tensor, Tensor]] = deque(maxlen=self.config.interval + 1)
+        self.frame = 0
+        self._seen: tuple[Weights, Tensor, View] | None = None
+
+    def adapt(self, image: Float[Tensor, "1 3 h w"], keypoints: Float[Tensor, "1 49 3"]) -> Adapted:
+        """The person in the stream's next frame, with weights that have adapted to it.
+
+        Args:
+            image: the normalised crop.
+            keypoints: SPIN-49 in coordinates of the crop, -1 to 1, and a confidence.
+        """
+        self.history.append((image, keypoints))
+        if self.exemplars is not None:
+            self.exemplars.next_frame()
+        if not self.config.guard:
+            adapted = self._adapted(image, keypoints)
+        elif bool((keypoints[:, ROWS[self.config.rows], 2] > 0).any()):
+            adapted = self._guarded(image, keypoints)
+        else:
+            prediction = self._view(self.weights, image).figure.detached().prediction
+            adapted = Adapted(prediction, 0, 0, blind=True)
+        self.frame += 1
+        self._seen = None
+        return adapted
+
+    def state(self) -> dict[str, Tensor]:
+        """All that an adaptation needs to go on elsewhere as if it had never stopped, but for the exemplars' draws."""
+        state = {"frame": torch.tensor(self.frame), "steps": self._steps[0].clone()}
+        groups = {"weights": self.weights, "teacher": self.teacher, "means": self._means, "squares": self._squares}
+        for group, tensors in groups.items():
+            state |= {f"{group}.{name}": t.detach().clone() for name, t in zip(self._names, tensors, strict=False)}
+        for index, (image, keypoints) in enumerate(self.history):
+            state |= {f"history.{index}.image": image, f"history.{index}.keypoints": keypoints}
+        return state
+
+    def resume(self, state: dict[str, Tensor]) -> None:
+        """Goes on from what `state` gave, in an adaptation of the same network and configuration."""
+        groups = {"weights": self.weights, "teacher": self.teacher, "means": self._means, "squares": self._squares}
+        with torch.no_grad():
+            for group, tensors in groups.items():
+                for name, tensor in zip(self._names, tensors, strict=False):
+                    tensor.copy_(state[f"{group}.{name}"])
+            for step in self._steps:
+                step.copy_(state["steps"])
+        self.forget_frames()
+        self.frame = int(state["frame"])
+        for index in range(sum(key.endswith(".image") for key in state)):
+            self.history.append((state[f"history.{index}.image"], state[f"history.{index}.keypoints"]))
+
+    def _guarded(self, image: Tensor, keypoints: Tensor) -> Adapted:
+        """The frame adapted to, or undone where the weights came out worse than they were."""
+        state = [*self.weights, *self.teacher, *self._means, *self._squares, *self._steps]
+        with torch.no_grad():
+            self._saved = self._saved or [torch.empty_like(tensor) for tensor in state]
+            torch._foreach_copy_(self._saved, state)
+        first = self._view(self.weights, image).figure.detached()
+        adapted = self._adapted(image, keypoints)
+        rows, robust = self.config.rows, self.config.robust
+        last = figure_of(adapted.prediction, self._points)
+        before, after = (keypoint_error(figure.keypoints, keypoints, rows, robust) for figure in (first, last))
+        if bool(_finite(adapted.prediction) & (after <= self.config.worst_rise * before + LEAST_RISE)):
+            return adapted
+        with torch.no_grad():
+            torch._foreach_copy_(state, self._saved)
+        return Adapted(first.prediction, adapted.updates, adapted.further, undone=True)
+
+    def _adapted(self, image: Tensor, keypoints: Tensor) -> Adapted:
+        """The frame adapted to. Passes stand where the published program makes them; `_view` shares those it can."""
+        before = self._view(self.weights, image)
+        if self.config.bilevel:
+            probe = self._probed(image, keypoints)
+            self._update(self.config.upper, "main", probe, image, keypoints)
+        else:
+            self._update(self.config.lower, "main", self.weights, image, keypoints)
+        seen, after = self._view(self.weights, image), self._view(self.weights, image)
+        further, updates = 0, 1
+        while self._goes_on(before, after):
+            further += 1
+            if further > self.config.most_steps:
+                break
+            before = self._update(self.config.upper, "further", self.weights, image, keypoints)
+            seen, after = self._view(self.weights, image), self._view(self.weights, image)
+            updates += 1
+        return Adapted(seen.figure.detached().prediction, updates, further)
+
+    def _goes_on(self, before: View, after: View) -> bool:
+        if not (self.config.dynamic and self.config.bilevel):
+            return False
+        features = before.trace.features[STEERING], after.trace.features[STEERING]
+        return turned(*features) > self.config.threshold
+
+    def _probed(self, image: Tensor, keypoints: Tensor) -> Weights:
+        """The weights after some steps of plain descent on the lower level's losses."""
+        probe: Weights = self.weights
+        for _ in range(self.config.probe_steps):
+            view = self._view(probe, image)
+            loss, terms, exemplar = self._loss(self.config.lower, probe, view, keypoints)
+            gradient = torch.autograd.grad(loss, list(probe), create_graph=self.config.second_order)
+            if self.config.second_order:
+                probe = [w - self.config.probe_rate * g for w, g in zip(probe, gradient, strict=True)]
+            else:
+                with torch.no_grad():
+                    stepped = torch._foreach_add(list(probe), gradient, alpha=-self.config.probe_rate)
+                probe = [tensor.requires_grad_() for tensor in stepped]
+            after = self._view(probe, image)
+            if self._watch is not None:
+                self._watch(Update("probe", loss, terms, exemplar, view, after), gradient, probe)
+        return probe
+
+    def _update(
+        self, level: Level, kind: Literal["main", "further"], at: Weights, image: Tensor, keypoints: Tensor
+    ) -> View:
+        """Moves the weights by the gradient of a level's losses taken `at` these; gives the view it was taken on."""
+        view = self._view(at, image)
+        loss, terms, exemplar = self._loss(level, at, view, keypoints)
+        gradient = torch.autograd.grad(loss, self.weights if self.config.second_order else list(at))
+        self._descend(gradient)
+        if self._watch is not None:
+            after = self._view(self.weights, image)
+            self._watch(Update(kind, loss, terms, exemplar, view, after), gradient, self.weights)
+        return view
+
+    @torch.no_grad()
+    def _descend(self, gradient: Weights) -> None:
+        """One step of Adam, which the teacher follows."""
+        beta1, beta2 = self.config.betas
+        adam(
+            self.weights,
+            list(gradient),
+            self._means,
+            self._squares,
+            [],
+            self._steps,
+            fused=True,
+            amsgrad=False,
+            beta1=beta1,
+            beta2=beta2,
+            lr=self.config.learning_rate,
+            weight_decay=0.0,
+            eps=1e-8,
+            maximize=False,
+        )
+        if self.teacher and self.config.bilevel:
+            torch._foreach_lerp_(self.teacher, self.weights, 1 - self.config.teacher_memory)
+        self._seen = None
+
+    def _loss(
+        self, level: Level, weights: Weights, view: View, keypoints: Tensor
+    ) -> tuple[Tensor, Terms, int | None]:
+        """A level's loss with its parts, and the number of the exemplar drawn, also where the level has no use for it:
+        every evaluation takes one from the random numbers, as published."""
+        factors, terms = self.config.weights, dict[str, Tensor]()
+        weighted: list[Tensor] = []
+        if level.frame:
+            terms |= frame_terms(view.figure, keypoints, self.prior, self.config.rows, self.config.robust)
+            weighted += [getattr(factors, name) * term for name, term in terms.items()]
+        if level.temporal:
+            terms |= self._temporal(weights, view, keypoints)
+            weighted += [getattr(factors, name) * terms[name] for name in ("teacher", "motion") if name in terms]
+        number = None
+        if self.exemplars is not None:
+            number, exemplar = self.exemplars.draw(view.trace.features[POOLED])
+            if level.labelled:
+                figure = self._fresh_view(weights, exemplar.image).figure
+                parts = labelled_terms(figure, exemplar, self.config.labelled_confidence)
+                terms |= parts | {"labelled": self._alike(parts, "labelled")}
+                weighted.append(factors.labelled * terms["labelled"])
+        return torch.stack(weighted).sum(), terms, number
+
+    def _temporal(self, weights: Weights, view: View, keypoints: Tensor) -> Terms:
+        """The terms that look at the teacher and at an earlier frame, where there are such."""
+        config, terms = self.config, dict[str, Tensor]()
+        image = self.history[-1][0]
+        if self.teacher:
+            parts = teacher_terms(view.figure, self._taught(image), config.teacher_rows, config.teacher_aligned)
+            terms |= parts | {"teacher": self._alike(parts, "teacher")}
+        if config.use_motion and self.frame - config.interval >= config.first_frame:
+            earlier_image, earlier_keypoints = self.history[-1 - config.interval]
+            earlier = self._fresh_view(weights, earlier_image).figure
+            terms["motion"] = motion_error(
+                view.figure, earlier, keypoints, earlier_keypoints, config.rows, config.motion_mask
+            )
+        return terms
+
+    def _alike(self, parts: Terms, of: str) -> Tensor:
+        """The weighted sum of how unlike a figure is to the teacher's or an exemplar's."""
+        factors = self.config.weights
+        return torch.stack(
+            [
+                factors.alike_keypoints * parts[f"{of}_keypoints"],
+                factors.alike_joints * parts[f"{of}_joints"],
+                factors.alike_shape * parts[f"{of}_shape"],
+                factors.alike_pose * parts[f"{of}_pose"],
+            ]
+        ).sum()
+
+    @torch.no_grad()
+    def _taught(self, image: Tensor) -> Figure:
+        """What the teacher sees."""
+        self._tracer.train(self.config.teacher_dropout)
+        figure = self._fresh_view(self.teacher, image).figure
+        self._tracer.eval()
+        return figure
+
+    def _view(self, weights: Weights, image: Tensor) -> View:
+        """The image as these weights see it: one pass serves all who ask until the weights change."""
+        if self._seen is not None and self._seen[0] is weights and self._seen[1] is image:
+            return self._seen[2]
+        view = self._fresh_view(weights, image)
+        if self.config.share_passes:
+            self._seen = (weights, image, view)
+        return view
+
+    def _fresh_view(self, weights: Weights, image: Tensor) -> View:
+        trace = functional_call(self._tracer, dict(zip(self._names, weights, strict=True)), (image,))
+        return View(trace, figure_of(trace.prediction, self._points))
+
+
+def _finite(prediction: Prediction) -> Tensor:
+    pose = prediction.pose
+    return torch.cat([pose.rotations.flatten(), pose.betas.flatten(), prediction.camera.flatten()]).isfinite().all()
