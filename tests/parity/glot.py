@@ -36,12 +36,12 @@ from tests.parity.synthetic_smpl import synthetic_smpl
 Arrays = dict[str, np.ndarray]
 
 TERMS = {
-    "loss_kp_2d": "keypoints",
-    "loss_kp_3d": "joints",
+    "loss_kp_2d": "keypoints_2d",
+    "loss_kp_3d": "joints_3d",
     "loss_accel_2d": "motion_2d",
     "loss_accel_3d": "motion_3d",
     "loss_pose": "pose",
-    "loss_shape": "shape",
+    "loss_shape": "betas",
 }
 BRANCHES = {"mae": "global", "short": "local"}
 
@@ -103,7 +103,7 @@ def network_of(meta: dict[str, Any], state: dict[str, Tensor]) -> GLoTNetwork:
         local_drop_path=ctor["short_drop_path_r"],
         local_regressor_dropout=ctor["drop_reg_short"],
     )
-    sizes = config.frames, config.width, config.depth, config.reach, config.local_width, config.local_depth
+    sizes = config.window, config.width, config.depth, config.reach, config.local_width, config.local_depth
     names = "seqlen", "d_model", "n_layers", "stride_short", "short_d_model", "short_n_layers"
     assert sizes == tuple(ctor[name] for name in names)
     return loaded(without_initialising(GLoTNetwork, config), state, KEYS)
@@ -267,7 +267,7 @@ def check_full_eval(meta: dict[str, Any], arrays: Arrays) -> None:
 
 def check_inside(check: Checker, network: GLoTNetwork, features: Tensor) -> None:
     """The tensors between the parts of the network."""
-    whole, local, middle, reach = network.whole, network.local, network.middle, network.config.reach
+    whole, local, middle, reach = network.whole, network.local, network.config.middle, network.config.reach
     memory = whole.transformer.encode(whole.embed(features))
     check("mid_mem", memory)
     check("mid_global_decoder", whole.transformer.decode(memory, whole.regressor.mean()))
@@ -292,10 +292,10 @@ def check_full_train(meta: dict[str, Any], arrays: Arrays) -> None:
 
 def losses_of(weights: dict[str, Any]) -> GLoTLosses:
     return GLoTLosses(
-        keypoints=weights["e_loss_weight"],
-        joints=weights["e_3d_loss_weight"],
+        keypoints_2d=weights["e_loss_weight"],
+        joints_3d=weights["e_3d_loss_weight"],
         pose=weights["e_pose_loss_weight"],
-        shape=weights["e_shape_loss_weight"],
+        betas=weights["e_shape_loss_weight"],
         motion_2d=weights["vel_or_accel_2d_weight"],
         motion_3d=weights["vel_or_accel_3d_weight"],
         motion="acceleration" if weights["use_accel"] else "velocity",

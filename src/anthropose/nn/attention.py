@@ -33,8 +33,8 @@ def attend(
     dropout: float = 0.0,
 ) -> Float[Tensor, "b q d"]:
     """Scaled dot-product attention; a head is a run of `d / heads` consecutive channels."""
-    parts = (tokens.unflatten(-1, (heads, -1)).transpose(1, 2) for tokens in (query, key, value))
-    return F.scaled_dot_product_attention(*parts, dropout_p=dropout).transpose(1, 2).flatten(2)
+    q, k, v = (tokens.unflatten(-1, (heads, -1)).transpose(1, 2) for tokens in (query, key, value))
+    return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout).transpose(1, 2).flatten(2)
 
 
 class SelfAttention(nn.Module):

@@ -10,8 +10,8 @@ from anthropose.errors import UserError
 class GLoTConfig:
     """The sizes of the network; the defaults are those of all published configurations."""
 
-    frames: int = 16
-    """Of a window; the one in the middle, number `frames // 2`, is predicted."""
+    window: int = 16
+    """Frames that the network sees at once; the one in the middle, number `window // 2`, is predicted."""
     features: int = 2048
     """Of each frame."""
     mask_ratio: float = 0.5
@@ -54,9 +54,9 @@ class GLoTConfig:
     weights, or the joint's "own" from 6 j on, as was meant, for networks that are trained anew."""
 
     def __post_init__(self) -> None:
-        reach, middle = self.reach, self.frames // 2
-        if not 1 <= reach <= min(middle, self.frames - 1 - middle):
-            raise UserError(f"the local branch cannot reach {reach} frames from the middle of {self.frames}")
+        reach, middle = self.reach, self.middle
+        if not 1 <= reach <= min(middle, self.window - 1 - middle):
+            raise UserError(f"the local branch cannot reach {reach} frames from the middle of {self.window}")
         if self.depth < 1 or self.local_depth < 1:
             raise UserError(f"both branches need a block, these have {self.depth} and {self.local_depth}")
         if not 0 <= self.mask_ratio < 1:
@@ -69,3 +69,8 @@ class GLoTConfig:
         ):
             if width % heads:
                 raise UserError(f"{width:g} channels do not divide into {heads} heads")
+
+    @property
+    def middle(self) -> int:
+        """The frame of a window that is predicted."""
+        return self.window // 2

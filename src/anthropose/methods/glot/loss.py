@@ -9,37 +9,38 @@ from torch import Tensor
 
 from anthropose.body.results import Result
 from anthropose.datasets.sequence import Batch
-from anthropose.geometry.rotations import rotvec_to_rotmat_as_published
-
-COMMON = slice(25, 39)
-"""The joints of SPIN-49 that the 3D terms look at: those of LSP-14."""
-HIPS = slice(2, 4)
-"""Of these, the two whose middle is the root."""
+from anthropose.losses import (
+    SUPERVISED,
+    betas_loss,
+    joints_3d_loss,
+    keypoints_2d_loss,
+    pose_loss,
+    relative_to_hips,
+)
 
 
 @dataclass(frozen=True)
 class GLoTLosses:
     """The weights of the terms, and where they follow the published code; the defaults are those of Table 1, 3DPW."""
 
-    keypoints: float = 300.0
-    joints: float = 300.0
+    keypoints_2d: float = 300.0
+    joints_3d: float = 300.0
     pose: float = 60.0
-    shape: float = 0.06
+    betas: float = 0.06
     motion_2d: float = 10.0
     motion_3d: float = 100.0
     motion: Literal["velocity", "acceleration"] = "velocity"
-    """What the motion terms compare; the published configurations all compare velocities."""
+    """What the motion terms compare; all published configurations compare velocities."""
     strict_mask: bool = False
-    """Whether only hidden frames enter the global 3D motion term, as in its other terms. The published code averages it
-    over all frames and multiplies it by the share that is hidden: it means not to, but its criterion has averaged
-    already."""
+    """Whether only hidden frames enter the global branch's 3D motion, as in its other terms. The published code means
+    to, but its criterion averages over all frames before they are masked, which leaves a factor: the share hidden."""
     motion_about_hips: bool = False
     """Whether the 3D motion is that of joints relative to the hips. As published it is not, although 3DPW's labels hold
     a movement through the world that no prediction has."""
 
 
 def glot_losses(
-    local: Result, whole: Result, hidden: Bool[Tensor, "b t"], batch: Batch, config: GLoTLosses, local_frames: slice
+    local: Result, whole: Result, hidden: Bool[Tensor, "b t"], batch: Batch, losses: GLoTLosses, local_frames: slice
 ) -> dict[str, Float[Tensor, ""]]:
     """The named terms, weighted; their sum is what is minimised (glot spec, section 3).
 
@@ -51,105 +52,70 @@ def glot_losses(
         hidden: the frames that the global branch had to guess: its terms look at those only.
         batch: with labels for all frames.
     """
-    near = _Labels.of(batch).near(local_frames)
-    branches = {
-        "global": _Terms(whole, _Labels.of(batch), hidden.to(batch.theta), config),
-        "local": _Terms(local, near, torch.ones_like(near.has_body, dtype=batch.theta.dtype), config),
+    labels = _Labels(batch.keypoints, batch.joints, batch.theta, batch.has_joints, batch.has_body)
+    near = labels.of(local_frames)
+    terms = {
+        "global": _terms(whole, labels, hidden.to(batch.theta), losses),
+        "local": _terms(local, near, torch.ones_like(near.theta[..., 0]), losses),
     }
-    return {f"{name}_{branch}": value for branch, terms in branches.items() for name, value in terms.all().items()}
+    return {f"{name}_{branch}": value for branch, some in terms.items() for name, value in some.items()}
 
 
 @dataclass(frozen=True)
 class _Labels:
-    """Of some frames of a batch's windows."""
+    """Of some frames of a batch's windows; see Batch."""
 
-    keypoints: Float[Tensor, "b t 49 3"]
-    joints: Float[Tensor, "b t 49 3"]
-    theta: Float[Tensor, "b t 85"]
-    has_joints: Bool[Tensor, "b t"]
-    has_body: Bool[Tensor, "b t"]
+    keypoints: Float[Tensor, "b o 49 3"]
+    joints: Float[Tensor, "b o 49 3"]
+    theta: Float[Tensor, "b o 85"]
+    has_joints: Bool[Tensor, "b o"]
+    has_body: Bool[Tensor, "b o"]
 
-    @classmethod
-    def of(cls, batch: Batch) -> "_Labels":
-        return cls(batch.keypoints, batch.joints, batch.theta, batch.has_joints, batch.has_body)
-
-    def near(self, frames: slice) -> "_Labels":
-        return _Labels(
-            *(label[:, frames] for label in (self.keypoints, self.joints, self.theta, self.has_joints, self.has_body))
-        )
+    def of(self, frames: slice) -> "_Labels":
+        labels = self.keypoints, self.joints, self.theta, self.has_joints, self.has_body
+        return _Labels(*(label[:, frames] for label in labels))
 
 
-@dataclass(frozen=True)
-class _Terms:
-    """The six terms of a branch. Each is a mean over all frames that have the label, also those that do not count."""
-
-    result: Result
-    labels: _Labels
-    counts: Float[Tensor, "b t"]
-    """1 for the frames that count, 0 for others."""
-    config: GLoTLosses
-
-    def all(self) -> dict[str, Float[Tensor, ""]]:
-        terms = {
-            "keypoints": self.config.keypoints * self.keypoints(),
-            "joints": self.config.joints * self.joints(),
-            "motion_2d": self.config.motion_2d * self.motion_2d(),
-            "motion_3d": self.config.motion_3d * self.motion_3d(),
-        }
-        if self.labels.has_body.any():
-            terms |= {"pose": self.config.pose * self.pose(), "shape": self.config.shape * self.shape()}
-        return terms
-
-    def keypoints(self) -> Float[Tensor, ""]:
-        label, confidence = self.labels.keypoints.split([2, 1], dim=-1)
-        return self._mean(confidence * (self.result.keypoints - label).square())
-
-    def joints(self) -> Float[Tensor, ""]:
-        return self._mean(about_hips(self._common_error()).square(), self.labels.has_joints)
-
-    def pose(self) -> Float[Tensor, ""]:
-        vectors = (theta[..., 3:75].unflatten(-1, (24, 3)) for theta in (self.result.theta, self.labels.theta))
-        predicted, label = map(rotvec_to_rotmat_as_published, vectors)
-        return self._mean((predicted - label).square().flatten(3), self.labels.has_body)
-
-    def shape(self) -> Float[Tensor, ""]:
-        error = (self.result.theta - self.labels.theta)[..., None, 75:]
-        return self._mean(error.square(), self.labels.has_body)
-
-    def motion_2d(self) -> Float[Tensor, ""]:
-        label, confidence = self.labels.keypoints.split([2, 1], dim=-1)
-        return self._mean(confidence * self._motion(self.result.keypoints - label).square())
-
-    def motion_3d(self) -> Float[Tensor, ""]:
-        error, labelled = self._common_error(), self.labels.has_joints
-        squares = self._motion(about_hips(error) if self.config.motion_about_hips else error).square()
-        if self.config.strict_mask or not labelled.any():
-            return self._mean(squares, labelled)
-        return squares[labelled].mean() * self.counts[labelled].mean()
-
-    def _common_error(self) -> Float[Tensor, "b t 14 3"]:
-        return (self.result.joints - self.labels.joints)[..., COMMON, :]
-
-    def _motion(self, error: Float[Tensor, "b t j c"]) -> Float[Tensor, "b t j c"]:
-        """The error of the velocity from each frame to the next, or of the acceleration; 0 where there is none.
-
-        Both are linear: the error of the motion is the motion of the error.
-        """
-        none = torch.zeros_like(error[:, :1])
-        if self.config.motion == "velocity":
-            return torch.cat([error.diff(dim=1), none], dim=1)
-        return torch.cat([none, error.diff(n=2, dim=1), none], dim=1)
-
-    def _mean(
-        self, squares: Float[Tensor, "b t j c"], labelled: Bool[Tensor, "b t"] | None = None
-    ) -> Float[Tensor, ""]:
-        """Over all frames with the label, 0 if there are none; the squares of frames that do not count are 0."""
-        counted = squares * self.counts[..., None, None]
-        if labelled is None:
-            return counted.mean()
-        return counted[labelled].mean() if labelled.any() else counted.sum() * 0
+def _terms(
+    result: Result, labels: _Labels, counts: Float[Tensor, "b o"], losses: GLoTLosses
+) -> dict[str, Float[Tensor, ""]]:
+    """The six terms of a branch; `counts` is 1 for frames that enter and 0 for others, which still divide the means."""
+    terms = {
+        "keypoints_2d": losses.keypoints_2d * keypoints_2d_loss(result.keypoints, labels.keypoints, counts),
+        "joints_3d": losses.joints_3d * joints_3d_loss(result.joints, labels.joints, labels.has_joints, counts),
+        "motion_2d": losses.motion_2d * _motion_2d(result, labels, counts, losses),
+        "motion_3d": losses.motion_3d * _motion_3d(result, labels, counts, losses),
+    }
+    if labels.has_body.any():
+        terms["pose"] = losses.pose * pose_loss(result.theta, labels.theta, labels.has_body, counts)
+        terms["betas"] = losses.betas * betas_loss(result.theta, labels.theta, labels.has_body, counts)
+    return terms
 
 
-def about_hips(joints: Float[Tensor, "*b 14 3"]) -> Float[Tensor, "*b 14 3"]:
-    """Relative to the middle between the hips; for differences of positions as for positions."""
-    return joints - joints[..., HIPS, :].mean(dim=-2, keepdim=True)
+def _motion_2d(result: Result, labels: _Labels, counts: Float[Tensor, "b o"], losses: GLoTLosses) -> Float[Tensor, ""]:
+    """The squared error of the keypoints' motion, times the confidence of the frame at which it is written down."""
+    predicted, target = (_motion(points[..., :2], losses) for points in (result.keypoints, labels.keypoints))
+    return keypoints_2d_loss(predicted, torch.cat([target, labels.keypoints[..., 2:]], dim=-1), counts)
+
+
+def _motion_3d(result: Result, labels: _Labels, counts: Float[Tensor, "b o"], losses: GLoTLosses) -> Float[Tensor, ""]:
+    """The squared error [m^2] of the motion of the 14 joints, 0 where nothing is labelled."""
+    motions = [
+        _motion(relative_to_hips(joints) if losses.motion_about_hips else joints[..., SUPERVISED, :], losses)
+        for joints in (result.joints, labels.joints)
+    ]
+    squares = (motions[0] - motions[1]).square()[labels.has_joints]
+    counts = counts[labels.has_joints]
+    if not len(squares):
+        return result.joints.sum() * 0
+    if losses.strict_mask:
+        return (squares * counts[:, None, None]).mean()
+    return squares.mean() * counts.mean()
+
+
+def _motion(points: Float[Tensor, "b t j c"], losses: GLoTLosses) -> Float[Tensor, "b t j c"]:
+    """The velocity from each frame to the next, or the acceleration at it; 0 where there is none, which counts."""
+    none = torch.zeros_like(points[:, :1])
+    if losses.motion == "velocity":
+        return torch.cat([points.diff(dim=1), none], dim=1)
+    return torch.cat([none, points.diff(n=2, dim=1), none], dim=1)

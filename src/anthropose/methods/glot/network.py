@@ -10,6 +10,7 @@ from anthropose.body.model import BodyModel
 from anthropose.body.results import result_of
 from anthropose.datasets.sequence import Batch
 from anthropose.datasets.windows import Edges, centred_windows
+from anthropose.methods.base import joined
 from anthropose.methods.glot import track
 from anthropose.methods.glot.config import GLoTConfig
 from anthropose.methods.glot.loss import GLoTLosses, glot_losses
@@ -31,7 +32,7 @@ class Estimates:
     """What the two branches make of windows of `t` frames."""
 
     local: Prediction
-    """The answer, for the frames `local_frames`: "b 3" while training, "b 1" else."""
+    """The answer, for the frames `local_frames`: "b 3" while training, "b 1" otherwise."""
     whole: Prediction
     """The global branch's own: of all frames while training, "b t", of the one in the middle otherwise, "b 1"."""
     hidden: Bool[Tensor, "b t"] | None
@@ -46,7 +47,7 @@ class GlobalBranch(nn.Module):
         width = config.width
         self.embed = nn.Linear(config.features, width)
         self.transformer = GlobalTransformer(
-            config.frames,
+            config.window,
             width,
             config.depth,
             config.heads,
@@ -121,19 +122,14 @@ class GLoTNetwork(nn.Module):
             elif isinstance(module, FrameTransformer):
                 nn.init.normal_(module.position, std=0.02)
 
-    @property
-    def middle(self) -> int:
-        """The frame of a window that is predicted."""
-        return self.config.frames // 2
-
     def forward(self, features: Float[Tensor, "b t f"]) -> Prediction:
         """The body and the crop's camera in the middle frame of each window."""
         return _only(self.estimates(features).local)
 
     def estimates(self, features: Float[Tensor, "b t f"]) -> Estimates:
         """What both branches make of the middle frame."""
-        memory = self.whole.transformer.encode(self.whole.embed(features))
-        guess = self.whole.decode(memory, slice(self.middle, self.middle + 1))
+        memory = self._memory(features)
+        guess = self.whole.decode(memory, slice(self.config.middle, self.config.middle + 1))
         asked = self.local(self._near(features), memory, slice(self.config.reach, self.config.reach + 1))
         return Estimates(self.regressor(asked, guess).prediction(), guess.prediction(), None)
 
@@ -152,7 +148,7 @@ class GLoTNetwork(nn.Module):
         if noise is None:
             noise = torch.rand(features.shape[:2], device=features.device, generator=generator)
         masking = random_masking(noise, self.config.mask_ratio)
-        memory = self.whole.transformer.encode(self.whole.embed(features), masking)
+        memory = self._memory(features, masking)
         guess = self.whole.decode(memory, slice(None), masking)
         reach, near = self.config.reach, self.local_frames
         asked = self.local(self._near(features), memory, slice(reach - 1, reach + 2))
@@ -176,10 +172,20 @@ class GLoTNetwork(nn.Module):
     @property
     def local_frames(self) -> slice:
         """The frames of a window that the local branch predicts while training: the middle one and its neighbours."""
-        return slice(self.middle - 1, self.middle + 2)
+        return slice(self.config.middle - 1, self.config.middle + 2)
+
+    def _memory(self, features: Float[Tensor, "b t f"], masking: Masking | None = None) -> Float[Tensor, "b k d"]:
+        """What the global encoder makes of the frames that it sees.
+
+        Raises:
+            ValueError: the windows are not of the configured length.
+        """
+        if features.shape[1] != self.config.window:
+            raise ValueError(f"this GLoT reads windows of {self.config.window} frames, not of {features.shape[1]}")
+        return self.whole.transformer.encode(self.whole.embed(features), masking)
 
     def _near(self, features: Float[Tensor, "b t f"]) -> Float[Tensor, "b n f"]:
-        return features[:, self.middle - self.config.reach : self.middle + self.config.reach + 1]
+        return features[:, self.config.middle - self.config.reach : self.config.middle + self.config.reach + 1]
 
     def over_track(self, features: Float[Tensor, "n f"], batch: int = 64, edges: Edges = "static") -> Prediction:
         """One prediction for each frame of a track of any length, from the window around it.
@@ -190,7 +196,7 @@ class GLoTNetwork(nn.Module):
             edges: what fills the windows of the first and last frames, see `centred_windows`. "static" as in the
                 published demo; "clamp" as in the published test, in its right order.
         """
-        return self.over_windows(features, centred_windows(len(features), self.config.frames, edges).frames, batch)
+        return self.over_windows(features, centred_windows(len(features), self.config.window, edges).frames, batch)
 
     @torch.no_grad()
     def over_windows(self, features: Float[Tensor, "n f"], windows: Int[Tensor, "w t"], batch: int = 64) -> Prediction:
@@ -205,7 +211,7 @@ class GLoTNetwork(nn.Module):
         self, features: Float[Tensor, "n f"], windows: Int[Tensor, "w t"]
     ) -> tuple[Float[Tensor, "w 144"], Float[Tensor, "w 10"], Float[Tensor, "w 3"]]:
         """The bodies in the middle of some windows."""
-        whole, local, middle, reach = self.whole, self.local, self.middle, self.config.reach
+        whole, local, middle, reach = self.whole, self.local, self.config.middle, self.config.reach
         frames, places = windows.unique(return_inverse=True)
         used = features[frames]
         memory = track.encoded(whole.transformer.encoder, whole.embed(used), places)
@@ -219,11 +225,8 @@ class GLoTNetwork(nn.Module):
     @torch.no_grad()
     def window_by_window(self, features: Float[Tensor, "n f"], edges: Edges = "static") -> Prediction:
         """What `over_track` gives, plainly: each window by itself, as the published code would with a batch of one."""
-        windows = centred_windows(len(features), self.config.frames, edges).frames
-        predictions = [self(features[window][None]) for window in windows]
-        rotations = torch.cat([each.pose.rotations for each in predictions])
-        betas = torch.cat([each.pose.betas for each in predictions])
-        return Prediction(BodyPose(rotations, betas), torch.cat([each.camera for each in predictions]))
+        windows = centred_windows(len(features), self.config.window, edges).frames
+        return joined([self(features[window][None]) for window in windows.to(features.device)])
 
 
 def _only(prediction: Prediction) -> Prediction:

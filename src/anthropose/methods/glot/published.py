@@ -1,4 +1,4 @@
-"""GLoT as published: what its checkpoints hold, its three trainings, and the figures that they gave."""
+"""GLoT as published: what its checkpoints hold, and its three trainings."""
 
 import re
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from anthropose.methods.glot.config import GLoTConfig
 from anthropose.methods.glot.loss import GLoTLosses
 from anthropose.methods.glot.network import GLoTNetwork
 from anthropose.nn.attention import block_keys
+from anthropose.nn.regressor import regressor_keys
 from anthropose.nn.weights import BODY_BUFFERS, KeyTable, Published
 from anthropose.schedules import warmup_cosine
 
@@ -51,22 +52,10 @@ def cross_attention_keys(published: str = "local_trans_de.", ours: str = "cross.
 
 
 def global_regressor_keys(published: str = "", ours: str = "") -> KeyTable:
-    """The table of the global branch's regressor under prefixes, without the layer that is never used."""
-    return (
-        *_layers(
-            published,
-            ours,
-            {"fc1": "hidden", "decpose": "to_pose", "decshape": "to_betas", "deccam": "to_camera"},
-        ),
-        *(
-            (re.escape(published + theirs), ours + own)
-            for theirs, own in {
-                "init_pose": "mean_pose",
-                "init_shape": "mean_betas",
-                "init_cam": "mean_camera",
-            }.items()
-        ),
-        (re.escape(published) + "fc2" + ENDING, None),
+    """The table of the global branch's regressor under prefixes: SPIN's, without the layer that is never used."""
+    return tuple(
+        (key, None if name is not None and name.startswith(f"{ours}hidden2") else name)
+        for key, name in regressor_keys(published, ours)
     )
 
 
@@ -106,7 +95,7 @@ def config_of(state: Mapping[str, Tensor]) -> GLoTConfig:
     inner = state["local.transformer.blocks.0.feed_forward.inner.weight"]
     token = state["whole.transformer.mask_token.2.weight"]
     return GLoTConfig(
-        frames=position.shape[1],
+        window=position.shape[1],
         features=state["whole.embed.weight"].shape[1],
         width=position.shape[2],
         depth=depth("whole.transformer.encoder.blocks."),
@@ -115,7 +104,7 @@ def config_of(state: Mapping[str, Tensor]) -> GLoTConfig:
         local_width=local_position.shape[2],
         local_depth=depth("local.transformer.blocks."),
         expansion=inner.shape[0] // inner.shape[1],
-        regressor_hidden=state["whole.regressor.hidden.weight"].shape[0],
+        regressor_hidden=state["whole.regressor.hidden1.weight"].shape[0],
     )
 
 
@@ -150,7 +139,6 @@ class WarmupCosine:
 class GLoTPreset(Preset):
     """A published training of GLoT."""
 
-    mask_ratio: float = 0.5
     first_validated: int = 0
     """The first epoch, from 0, that can be the best one; nothing is saved before it."""
 
@@ -196,7 +184,7 @@ PRESETS: dict[str, GLoTPreset] = {
     # Of Human3.6M's bodies this one uses none: only 3DPW's windows have labels of pose and shape.
     "table1-3dpw": _preset(
         "Table 1, 3DPW",
-        GLoTLosses(keypoints=300.0, joints=300.0),
+        GLoTLosses(keypoints_2d=300.0, joints_3d=300.0),
         sets_3d=("3dpw", "mpii3d", "h36m"),
         bodies_from=("3dpw",),
         suffix="_occ",
@@ -207,7 +195,7 @@ PRESETS: dict[str, GLoTPreset] = {
     ),
     "table1-h36m-mpii3d": _preset(
         "Table 1, MPI-INF-3DHP and Human3.6M",
-        GLoTLosses(keypoints=100.0, joints=150.0),
+        GLoTLosses(keypoints_2d=100.0, joints_3d=150.0),
         sets_3d=("3dpw", "mpii3d", "h36m"),
         bodies_from=("3dpw", "h36m"),
         suffix="",
@@ -218,7 +206,7 @@ PRESETS: dict[str, GLoTPreset] = {
     ),
     "table2-3dpw": _preset(
         "Table 2, 3DPW without 3DPW in training",
-        GLoTLosses(keypoints=100.0, joints=200.0),
+        GLoTLosses(keypoints_2d=100.0, joints_3d=200.0),
         sets_3d=("mpii3d", "h36m"),
         bodies_from=("h36m",),
         suffix="_occ",

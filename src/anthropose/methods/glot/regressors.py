@@ -7,19 +7,20 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from anthropose.nn.kinematic import CHAINS
 from anthropose.nn.regressor import CAMERA, POSE, SHAPE, STATE, RegressorState
-from anthropose.skeleton import SMPL_24
 
 
 class GlobalRegressor(nn.Module):
     """SPIN's regressor with its second hidden layer left out: a step is an affine function of features and guess.
 
-    The published code makes that layer, loads SPIN's weights into it, and never uses it.
+    The published code makes that layer, loads SPIN's weights into it, and never uses it. The others have the names of
+    IterativeRegressor's, whose weights the published trainings start from.
     """
 
     def __init__(self, features: int = 2048, hidden: int = 1024, dropout: float = 0.5) -> None:
         super().__init__()
-        self.hidden = nn.Linear(features + STATE, hidden)
+        self.hidden1 = nn.Linear(features + STATE, hidden)
         self.dropout = nn.Dropout(dropout)
         self.to_pose = nn.Linear(hidden, POSE)
         self.to_betas = nn.Linear(hidden, SHAPE)
@@ -37,19 +38,13 @@ class GlobalRegressor(nn.Module):
         """The body in each feature vector, from the mean body in so many steps."""
         state = self.mean().expand(*features.shape[:-1])
         # What the features put into the hidden layer is the same in every step.
-        seen = F.linear(features, self.hidden.weight[:, :-STATE], self.hidden.bias)
+        seen = F.linear(features, self.hidden1.weight[:, :-STATE], self.hidden1.bias)
         for _ in range(iterations):
-            hidden = self.dropout(seen + F.linear(state.cat(), self.hidden.weight[:, -STATE:]))
+            hidden = self.dropout(seen + F.linear(state.cat(), self.hidden1.weight[:, -STATE:]))
             state = state.moved(
                 torch.cat([self.to_pose(hidden), self.to_betas(hidden), self.to_camera(hidden)], dim=-1)
             )
         return state
-
-
-def ancestors(joint: int) -> list[int]:
-    """The joints from the root down to the parent of a joint of SMPL_24."""
-    parent = SMPL_24.parents[joint]
-    return [*ancestors(parent), parent] if parent >= 0 else []
 
 
 class LimbCorrector(nn.Module):
@@ -62,17 +57,15 @@ class LimbCorrector(nn.Module):
     def __init__(self, hidden: int, context: Literal["published", "own"] = "published") -> None:
         super().__init__()
         self.stride = 1 if context == "published" else 6
-        self.joints = nn.ModuleList(
-            nn.Linear(hidden + 6 * len(ancestors(joint)) + 6, 6) for joint in range(len(SMPL_24.joints))
-        )
+        self.joints = nn.ModuleList(nn.Linear(hidden + 6 * len(chain) + 6, 6) for chain in CHAINS)
 
     def forward(self, hidden: Float[Tensor, "*b h"], pose6d: Float[Tensor, "*b 144"]) -> Float[Tensor, "*b 144"]:
         """What is to be added to the pose."""
         corrections: list[Float[Tensor, "*b 6"]] = []
-        for joint, layer in enumerate(self.joints):
-            known = [corrections[ancestor] for ancestor in ancestors(joint)]
-            start = joint * self.stride
-            corrections.append(layer(torch.cat([hidden, *known, pose6d[..., start : start + 6]], dim=-1)))
+        for joint, (layer, chain) in enumerate(zip(self.joints, CHAINS, strict=True)):
+            above = [corrections[ancestor] for ancestor in chain]
+            seen = pose6d[..., joint * self.stride : joint * self.stride + 6]
+            corrections.append(layer(torch.cat([hidden, *above, seen], dim=-1)))
         return torch.cat(corrections, dim=-1)
 
 

@@ -21,6 +21,7 @@ def encoded(
 ) -> Float[Tensor, "w q d"]:
     """`transformer(frames[windows])[:, rows]`, with the first block's projection shared by the windows of a frame."""
     first, *others = transformer.blocks
+    assert isinstance(first, TransformerBlock)
     tokens = frames[windows] + transformer.position
     query, key, value = _first_projection(first, frames, transformer.position[0], windows).chunk(3, dim=-1)
     kept = ALL if others else rows
@@ -53,9 +54,7 @@ def _first_projection(
     """
     norm, project = block.attention_norm, block.attention.project
     frames, position = (tokens - tokens.mean(-1, keepdim=True) for tokens in (frames, position))
-    variance = (
-        frames.square().mean(-1)[:, None] + 2 / frames.shape[-1] * frames @ position.T + position.square().mean(-1)
-    )
+    variance = (frames[:, None] + position).square().mean(-1)
     scale = (variance + norm.eps).rsqrt().gather(0, windows)[..., None]
     weight = project.weight * norm.weight
     bias = F.linear(norm.bias, project.weight, project.bias)
