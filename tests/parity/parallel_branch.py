@@ -165,7 +165,7 @@ def compare_results(meta: dict[str, Any], outputs: Outputs, prediction: Predicti
 
 def network_of(meta: dict[str, Any]) -> ParallelBranchNetwork:
     """The whole network of a fixture; that its configuration is found again from the tensors is checked by the way."""
-    ctor, published = meta["ctor"], PUBLISHED
+    ctor, published = meta["ctor"], PUBLISHED[0]
     state = renamed(published_state(meta), published.keys)
     config = ParallelBranchConfig(
         encoder=ctor["model_choice"],
@@ -305,7 +305,7 @@ def compare_gradients(meta: dict[str, Any], norms: np.ndarray, network: Parallel
     """The norm of each parameter's gradient; -1 stands for one that is outside of the graph."""
     ours = dict(network.named_parameters())
     for name, published in zip(meta["params"], norms.tolist(), strict=True):
-        (key,) = renamed({name: torch.zeros(0)}, PUBLISHED.keys)
+        (key,) = renamed({name: torch.zeros(0)}, PUBLISHED[0].keys)
         gradient = ours.pop(key).grad
         norm = -1.0 if gradient is None else float(gradient.norm())
         assert abs(norm - published) <= 2e-3 * published + 1e-3, f"gradient of {name}: {norm}, published {published}"

@@ -1,5 +1,7 @@
 """The method that runs over a clip."""
 
+from collections.abc import Sequence
+
 from anthropose.methods.parallel_branch.published import PUBLISHED
 from anthropose.methods.video import FeatureMethod
 from anthropose.nn.weights import Published
@@ -12,5 +14,5 @@ class ParallelBranch(FeatureMethod):
     crop_scale = 1.1  # VIBE's demo, of which this one is a copy
 
     @staticmethod
-    def published() -> Published:
+    def published() -> Sequence[Published]:
         return PUBLISHED

@@ -59,15 +59,30 @@ def config_of(state: Mapping[str, Tensor]) -> ParallelBranchConfig:
     )
 
 
-PUBLISHED = Published(
-    system="parallel-branch",
-    title="Parallel-Branch (CAVW 2022)",
-    page="https://github.com/paradoxWu/parallel-branchfor-hpe",
-    files=("model_best.pth.tar", "checkpoint.pth.tar"),
-    entry="gen_state_dict",
-    signature=(r"encoder\.temporal_encoder\..+", r"regressor\.fc1\.weight"),
-    keys=KEYS,
-    config=config_of,
-    network=ParallelBranchNetwork,
+PUBLISHED = (
+    Published(
+        system="parallel-branch",
+        title="Parallel-Branch (CAVW 2022)",
+        page="https://github.com/paradoxWu/parallel-branchfor-hpe",
+        files=("model_best.pth.tar", "checkpoint.pth.tar"),
+        entry="gen_state_dict",
+        signature=(r"encoder\.temporal_encoder\..+", r"regressor\.fc1\.weight"),
+        keys=KEYS,
+        config=config_of,
+        network=ParallelBranchNetwork,
+    ),
+    Published(
+        system="parallel-branch",
+        title="VIBE (CVPR 2020), as weights of Parallel-Branch",
+        page="https://github.com/mkocabas/VIBE",
+        files=("vibe_model_w_3dpw.pth.tar", "vibe_model_wo_3dpw.pth.tar"),
+        entry="gen_state_dict",
+        signature=(r"encoder\.gru\.weight_ih_l0", r"encoder\.linear\.weight", r"regressor\.fc1\.weight"),
+        keys=(*encoder_keys(), *KEYS),
+        config=config_of,
+        network=ParallelBranchNetwork,
+        only_when_asked=True,
+    ),
 )
-"""With or without the lifting branch. VIBE's files hold the same network under other names: see the method `vibe`."""
+"""Its own files, with or without the lifting branch, and VIBE's, which hold the same network without that branch under
+other names; they are the method `vibe`'s unless the user asks for this one."""
