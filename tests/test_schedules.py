@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import pytest
@@ -13,7 +14,7 @@ def rate(epoch: int) -> float:
 
 def test_the_rate_rises_evenly_and_then_falls() -> None:
     rates = [rate(epoch) for epoch in range(EPOCHS)]
-    steps = [after - before for before, after in zip(rates, rates[1:], strict=False)]
+    steps = [after - before for before, after in itertools.pairwise(rates)]
     assert steps[:WARMUP] == pytest.approx([(HIGHEST - LOWEST) / WARMUP] * WARMUP)
     assert max(steps[WARMUP:]) < 0
     assert rates[0] == LOWEST
