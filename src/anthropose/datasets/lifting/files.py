@@ -4,7 +4,7 @@ import pickle
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def read_archive(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: expected a whole .npz archive ({type(error).__name__}: {error})") from error
 
 
-def _read_array(file: IO[bytes]) -> Any:
+def _read_array(file: zipfile.ZipExtFile) -> Any:
     """One member of the archive; a lone object is given as itself."""
     version = np.lib.format.read_magic(file)
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
