@@ -15,8 +15,10 @@ class ParallelBranchPreset(Preset):
     """A published training of Parallel-Branch. The regressor starts from SPIN's, the rest from nothing."""
 
     discriminator: DiscriminatorConfig | None = None
-    """VIBE's motion discriminator, trained along on motions of AMASS, in the first published version only."""
+    """VIBE's motion discriminator, trained along in the first published version only."""
     discriminator_optimizer: Optimizer = _DISCRIMINATOR
+    motions: str = "amass"
+    """The set of recorded motions that a discriminator learns from, a batch of them in each step."""
 
 
 _FILES = {
@@ -46,7 +48,7 @@ FINAL = ParallelBranchPreset(
 FIRST = replace(
     FINAL,
     stands_for="README, Parallel-Branch: 3DPW 85.7 / 53.1 mm; the version nearest to the paper",
-    files=tuple({**_FILES, "h36m": "h36m_train_25fps_occ_nosmpl_db.pt", "motions": "amass_db.pt"}.items()),
+    files=tuple({**_FILES, "h36m": "h36m_train_25fps_occ_nosmpl_db.pt", "amass": "amass_db.pt"}.items()),
     epochs=15,
     batch=16,
     discriminator=DiscriminatorConfig(),
