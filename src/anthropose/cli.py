@@ -40,7 +40,7 @@ def run(
         restart: Forget the stages that an earlier run finished.
     """
     from anthropose.display import Display, print_summary
-    from anthropose.outputs import forget_stages
+    from anthropose.outputs import forget_stages, left_out
     from anthropose.outputs import run as run_job
 
     folder = out or Path("out") / _name_of(source)
@@ -57,6 +57,8 @@ def run(
     with Display() as display:
         motions = run_job(source, folder, settings, outputs, display)
     print_summary(motions, folder, display.seconds)
+    for line in left_out(motions, outputs):
+        print(line)
 
 
 def demo(out: Path = Path("out/demo"), seconds: float = 6.0, seed: int = 0) -> None:

@@ -102,17 +102,23 @@ def _motion_files(motions: list[Motion], body: BodyModel, outputs: Outputs) -> d
     files: dict[str, Callable[[Path], None]] = {}
     for motion in motions:
         files[f"person-{motion.track.person:02d}.npz"] = motion.save
-    with_body = [motion for motion in motions if motion.body is not None]
-    if not with_body:
-        return files
-    floor = floor_height(with_body, body)  # One floor and one clock, so that all files make one scene.
+    floor = floor_height(motions, body)  # One floor and one clock, so that all files make one scene.
     if "glb" in outputs.export:
-        files["scene.glb"] = partial(write_glb, with_body, body, floor=floor)
+        files["scene.glb"] = partial(write_glb, motions, body, floor=floor)
     if "bvh" in outputs.export:
-        for motion in with_body:
-            name = f"person-{motion.track.person:02d}.bvh"
-            files[name] = partial(write_bvh, motion, body, start=0.0, floor=floor)
+        for motion in motions:
+            if motion.body is not None:
+                name = f"person-{motion.track.person:02d}.bvh"
+                files[name] = partial(write_bvh, motion, body, start=0.0, floor=floor)
     return files
+
+
+def left_out(motions: list[Motion], outputs: Outputs) -> list[str]:
+    """A line for each kind of file that was asked for and that these motions do not allow, with the reason."""
+    methods = ", ".join(sorted({motion.method for motion in motions if motion.body is None}))
+    if not methods or "bvh" not in outputs.export:
+        return []
+    return [f"no .bvh: {methods} gives joints without a body, and BVH holds rotations; scene.glb has sticks"]
 
 
 def _write(workspace: Workspace, name: str, key: str, write: Callable[[Path], None]) -> None:

@@ -109,11 +109,11 @@ def find_with_front_end(name_or_path: str, published: Published | Sequence[Publi
         UserError: one or both are missing; the line names all that are.
     """
     found, missing = [], []
-    for name, known in ((name_or_path, published), ("", SPIN)):
+    for name, known, purpose in ((name_or_path, published, ""), ("", SPIN, "the features of its crops: ")):
         try:
             found.append(find_weights(name, known))
         except UserError as error:
-            missing.append(str(error))
+            missing.append(f"{purpose}{error}")
     if missing:
         raise UserError("; and ".join(missing))
     weights, front_end = found

@@ -275,16 +275,22 @@ def write_weights(weights: Weights, tensors: Mapping[str, Tensor], path: Path) -
 
 def _account(path: Path, made: Converted) -> list[str]:
     """What was done with a file, for the user to read."""
-    sizes = ", ".join(f"{key} {value}" for key, value in asdict(made.config).items())
     parameters = sum(tensor.numel() for tensor in made.tensors.values())
     left = f"; entries dropped, of a body model or unused: {made.dropped}" if made.dropped else ""
     beside = f"left out: {', '.join(made.others)}" if made.others else ""
     return [
         f"{path.name}: {made.published.title}",
-        f"configuration: {sizes or 'one for all'}",
+        f"configuration: {_differences(made.config)}",
         f"{len(made.tensors)} tensors of {parameters:,} numbers, all of which fit{left}",
         *([beside] if beside else []),
     ]
+
+
+def _differences(config: Any) -> str:
+    """How a configuration differs from the usual one, which is that of its class."""
+    usual = asdict(type(config)())
+    changed = [f"{key} {value}" for key, value in asdict(config).items() if value != usual[key]]
+    return ", ".join(changed) or "the usual one"
 
 
 def _sha256(path: Path) -> str:
@@ -306,7 +312,7 @@ def installed_weights(system: str = "") -> list[Weights]:
 def weights_table(systems: Sequence[Published]) -> str:
     """A line for each of the installed weights, and for each system that has none, where to get them."""
     found = installed_weights()
-    titles = {published.system: published.title for published in systems}
+    titles = {published.system: published.title for published in systems if not published.only_when_asked}
     lines = [
         f"{weights.name}: {titles.get(weights.system, weights.system)}, from {weights.source}, fed with "
         f"{weights.front_end}"
@@ -364,9 +370,11 @@ def _usual(system: str, published: Published) -> Weights:
 
 def how_to_install(published: Published) -> str:
     """One sentence: which file a system needs, where it is published, and the command that takes it in."""
+    first, *others = published.files
+    alternatives = f" (or {others[0]})" if len(others) == 1 else " (or another of its files)" if others else ""
     return (
-        f"{published.title} needs {' or '.join(published.files)} from {published.page}; "
-        f"take it in with `anthropose weights add {published.files[0]}`"
+        f"{published.title} needs {first}{alternatives} from {published.page}; "
+        f"take it in with `anthropose weights add {first}`"
     )
 
 
