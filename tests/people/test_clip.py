@@ -21,7 +21,7 @@ from anthropose.workspace import Workspace
 
 @dataclass(frozen=True, eq=False)
 class Counting(Video):
-    """A video whose frame n is of one grey, n, but for one white pixel; counts the frames that were decoded."""
+    """A video whose frame n is of one grey, n, but for a white patch of 5 pixels; counts the frames that were decoded."""
 
     decoded: list[int] = field(default_factory=list)
 
@@ -29,7 +29,7 @@ class Counting(Video):
         for number in range(start, len(self) if stop is None else stop):
             self.decoded.append(number)
             image = np.full((60, 80, 3), number, np.uint8)
-            image[30, 40] = 255
+            image[28:33, 38:43] = 255
             yield image
 
 
@@ -90,7 +90,7 @@ def test_scale_shows_more_of_the_picture_around_the_same_middle() -> None:
     for scale in (1.0, 1.2):
         (crop,) = one.crops(40, scale)
         light = (crop[..., 0] - 10.0) / 245
-        assert light.sum() == pytest.approx((2 / scale) ** 2, rel=0.1), "one pixel of the picture, in crop pixels"
+        assert light.sum() == pytest.approx((5 * 2 / scale) ** 2, rel=0.05), "the patch, in crop pixels"
         rows, columns = np.indices(light.shape)
         assert (light * rows).sum() / light.sum() == pytest.approx(20, abs=0.2)
         assert (light * columns).sum() / light.sum() == pytest.approx(20, abs=0.2)
