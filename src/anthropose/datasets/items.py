@@ -15,6 +15,7 @@ from torch import Tensor
 from anthropose.datasets.sequence import Batch, Rows, Sequence
 from anthropose.datasets.windows import Windows
 from anthropose.geometry.cameras import CROP
+from anthropose.geometry.crops import crop_affine, points_through
 from anthropose.skeleton import SPIN_49, Skeleton, pick
 
 TARGET_SCALE = 1.2
@@ -109,11 +110,10 @@ def _keypoints(sequence: Sequence, frames: np.ndarray) -> np.ndarray:
     if sequence.keypoints is None or sequence.keypoint_set is None:
         return np.zeros((len(frames), len(SPIN_49), 3))
     points = _by_name(sequence.keypoints[frames], sequence.keypoint_set, SPIN_49)
-    if sequence.boxes is None:
-        points[..., :2] = 2 * points[..., :2] / CROP - 1
-    else:
-        boxes = sequence.boxes[frames].astype(np.float64)[:, None]
-        points[..., :2] = 2 * (points[..., :2] - boxes[..., :2]) / (boxes[..., 2:] * TARGET_SCALE)
+    if sequence.boxes is not None:
+        affines = torch.from_numpy(np.stack([crop_affine(box, TARGET_SCALE) for box in sequence.boxes[frames]]))
+        points[..., :2] = points_through(affines, torch.from_numpy(points[..., :2])).numpy()
+    points[..., :2] = 2 * points[..., :2] / CROP - 1
     return points
 
 

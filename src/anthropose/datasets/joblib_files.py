@@ -13,7 +13,7 @@ import pickle
 import zlib
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +59,7 @@ def read_joblib(path: Path) -> dict[str, np.ndarray]:
         raise UserError(f"{path}: expected a whole database by joblib ({type(error).__name__}: {error})") from error
 
 
-def _load(file: IO[bytes], path: Path) -> Any:
+def _load(file: io.BufferedReader, path: Path) -> Any:
     start = file.read(5)
     file.seek(0)
     kind = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), "plain")
@@ -80,7 +80,7 @@ def _load(file: IO[bytes], path: Path) -> Any:
 class _ZlibFile(io.RawIOBase):
     """A zlib stream as a file, for which Python has a decompressor but no file type."""
 
-    def __init__(self, packed: IO[bytes]) -> None:
+    def __init__(self, packed: io.BufferedReader) -> None:
         self._packed, self._unpack, self._ready = packed, zlib.decompressobj(), b""
 
     def readable(self) -> bool:
@@ -101,14 +101,14 @@ class _Rest:
     """What a pickle reader needs of a file. Without `peek` it takes no byte more than it understands, so that the file
     stands at an array's bytes when the array's description has been read."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: io.BufferedReader) -> None:
         self.read, self.readline = file.read, file.readline
 
 
 class _ArrayInFile:
     """Stands for joblib's description of an array; reads the array from the file as soon as it is described."""
 
-    file: IO[bytes]
+    file: io.BufferedReader
     mapped: Path | None
     array: np.ndarray
 
@@ -149,7 +149,7 @@ class _ArrayInFile:
 
 
 class _Reader(pickle.Unpickler):
-    def __init__(self, file: IO[bytes], mapped: Path | None = None) -> None:
+    def __init__(self, file: io.BufferedReader, mapped: Path | None = None) -> None:
         super().__init__(_Rest(file), encoding="latin1")
         self._arrays = type("ArrayInFile", (_ArrayInFile,), {"file": file, "mapped": mapped})
 
