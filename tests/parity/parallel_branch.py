@@ -177,8 +177,9 @@ def network_of(meta: dict[str, Any]) -> ParallelBranchNetwork:
         window=ctor["seqlen"],
         lifting=LiftingConfig(frames=ctor["seqlen"]),
     )
-    found = published.config(state)
-    assert found == (config if ctor["use_residual"] else replace(config, residual=True)), found
+    # Whether the input is added shows in no tensor; and both directions are always brought together by a linear layer.
+    shown = replace(config, residual=True, linear=config.linear or config.bidirectional)
+    assert published.config(state) == shown
     with torch.device("meta"):
         network = published.network(config)
     return filled(network, state)
@@ -286,8 +287,10 @@ def check_train_step(meta: dict[str, Any], arrays: Arrays) -> None:
     assert threshold is not None
     keypoints[..., 2] = (keypoints[..., 2] > float(threshold[1])).float()
     joints, theta = inputs(meta, "kp_3d"), inputs(meta, "theta")
+    with_body = re.search(r"w_smpl = 1 for the first (\d*) ?3D clip", meta["input"])
+    assert with_body is not None
     has_body = torch.zeros(joints.shape[:2])
-    has_body[0] = 1  # as the description says: the first 3D clip
+    has_body[: int(with_body[1] or 1)] = 1
     batch = batch_of(features, keypoints, joints, theta, torch.ones(joints.shape[:2]), has_body)
     terms = network.loss(batch, synthetic_smpl(meta["seed"]), weights_of(meta))
     ours = published_terms(terms)

@@ -80,7 +80,7 @@ class AttentionEncoder(nn.Module):
         starts, places = own_windows(len(features), self.frames)
         length = min(self.frames, len(features))
         outputs = [features[:0]]
-        for rows in torch.arange(len(features), device=features.device).split(batch):
+        for rows in torch.arange(len(features)).split(batch):
             first, last = int(starts[rows[0]]), int(starts[rows[-1]])
             tokens = self._up_to_last(features[first : last + length], length)
             kept = last_layer(self._layers[-1], tokens[starts[rows] - first], places[rows])
