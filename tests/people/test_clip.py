@@ -21,7 +21,7 @@ from anthropose.workspace import Workspace
 
 @dataclass(frozen=True, eq=False)
 class Counting(Video):
-    """A video whose frame n is of one grey, n, but for a white patch of 5 pixels; counts the frames that were decoded."""
+    """A video whose frame n is of one grey, n, but for a white patch of 5 pixels; counts what was decoded."""
 
     decoded: list[int] = field(default_factory=list)
 
