@@ -5,7 +5,15 @@ import math
 import pytest
 import torch
 
-from anthropose.geometry.cameras import crop_camera_to_translation, guess_focal, project
+from anthropose.geometry.cameras import (
+    crop_camera_to_image,
+    crop_camera_to_translation,
+    crop_points_to_image,
+    estimate_translation,
+    guess_focal,
+    project,
+    project_crop,
+)
 
 BATCHES = [(), (4,), (2, 3)]
 
@@ -87,3 +95,51 @@ def test_a_camera_of_no_size_gives_a_far_but_finite_place() -> None:
         place = crop_camera_to_translation(torch.tensor([scale, 0.0, 0.0]), squares, torch.tensor(900.0), center)
         assert place.isfinite().all()
         assert place[2] > 0
+
+
+@pytest.mark.parametrize("batch", BATCHES, ids=str)
+def test_a_crops_camera_is_nearly_a_scale_and_a_shift(batch: tuple[int, ...]) -> None:
+    generator = torch.Generator().manual_seed(2)
+    body = 0.5 * torch.randn(*batch, 9, 3, generator=generator)
+    camera = torch.cat([0.9 + 0.1 * torch.rand(*batch, 1, generator=generator), 0.2 * torch.randn(*batch, 2)], dim=-1)
+    seen = project_crop(body, camera)
+    flat = camera[..., None, :1] * (body[..., :2] + camera[..., None, 1:])
+    assert seen.shape == (*batch, 9, 2)
+    torch.testing.assert_close(seen, flat, atol=0.1, rtol=0)
+    torch.testing.assert_close(project_crop(body, camera, focal=5e7), flat, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("batch", BATCHES, ids=str)
+def test_the_overlays_camera_shows_points_where_the_crops_does(batch: tuple[int, ...]) -> None:
+    generator = torch.Generator().manual_seed(3)
+    squares = torch.tensor([300.0, 200.0, 80.0]) + 50 * torch.rand(*batch, 3, generator=generator)
+    camera = torch.tensor([0.8, 0.1, -0.2]) + 0.1 * torch.rand(*batch, 3, generator=generator)
+    body = torch.randn(*batch, 5, 3, generator=generator)
+    in_crop = camera[..., None, :1] * (body[..., :2] + camera[..., None, 1:])
+    sx, sy, tx, ty = crop_camera_to_image(camera, squares, (640, 480))[..., None, :].unbind(-1)
+    x, y = sx * (body[..., 0] + tx), sy * (body[..., 1] + ty)
+    pixels = torch.stack([(x + 1) * 320, (y + 1) * 240], dim=-1)
+    torch.testing.assert_close(crop_points_to_image(in_crop, squares), pixels, atol=1e-3, rtol=1e-5)
+
+
+def test_the_corners_of_a_crop_are_those_of_its_square() -> None:
+    corners = torch.tensor([[-1.0, -1.0], [0.0, 0.0], [1.0, 1.0]])
+    found = crop_points_to_image(corners, torch.tensor([100.0, 50.0, 30.0]))
+    assert found.tolist() == [[85, 35], [100, 50], [115, 65]]
+
+
+@pytest.mark.parametrize("batch", BATCHES, ids=str)
+def test_a_translation_is_found_again_from_the_pixels_it_leads_to(batch: tuple[int, ...]) -> None:
+    body, shift = points(batch) - torch.tensor([0.0, 0.0, 5.0]), torch.tensor([0.3, -0.2, 44.0])
+    focal, center = torch.full(batch, 5000.0), torch.full((*batch, 2), 112.0)
+    pixels = project(body + shift, focal, center)
+    wrong = torch.where(torch.arange(7)[:, None] == 3, pixels + 50.0, pixels)
+    confidence = (torch.arange(7) != 3).float()[:, None].expand(*batch, 7, 1)
+    found = estimate_translation(body, torch.cat([wrong, confidence], dim=-1))
+    torch.testing.assert_close(found, shift.expand(*batch, 3), atol=5e-3, rtol=0)
+
+
+def test_a_translation_asks_for_two_keypoints() -> None:
+    keypoints = torch.tensor([[10.0, 10.0, 1.0], [20.0, 10.0, 0.0]])
+    with pytest.raises(ValueError, match="at least two keypoints"):
+        estimate_translation(torch.zeros(2, 3), keypoints)

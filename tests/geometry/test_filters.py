@@ -15,6 +15,7 @@ from anthropose.geometry.filters import (
     one_euro,
     one_euro_as_published,
     one_euro_rotations,
+    slerp_recursively,
 )
 from anthropose.geometry.rotations import rotation_angle, rotvec_to_rotmat
 
@@ -225,3 +226,20 @@ def test_time_stamps_that_do_not_increase_are_refused() -> None:
     for smooth in [*VECTOR_FILTERS.values(), lambda v, t: gaussian(v, t, 0.0), lambda v, t: interpolate(v, t, t)]:
         with pytest.raises(ValueError, match="increase"):
             smooth(torch.zeros(3), t)
+
+
+@pytest.mark.parametrize("axes", [(), (1,), (2, 24)])
+def test_recursive_slerp_closes_its_share_of_the_gap_in_every_frame(axes: tuple[int, ...]) -> None:
+    start, turn = rotvec_to_rotmat(3 * noise(*axes, 3)), rotvec_to_rotmat(noise(*axes, 3, seed=2))
+    step = torch.cat([start[None], (start @ turn).expand(9, *axes, 3, 3)])
+    end = (start @ turn).expand_as(step)
+    left = rotation_angle(slerp_recursively(step, 0.3), end)
+    expected = rotation_angle(start.expand_as(step), end) * 0.7 ** torch.arange(10.0).reshape(-1, *[1] * len(axes))
+    assert torch.allclose(left, expected, atol=2e-3)
+
+
+def test_recursive_slerp_does_not_depend_on_the_axes_of_the_world() -> None:
+    rotations, world = rotvec_to_rotmat(3 * noise(12, 5, 3)), rotvec_to_rotmat(noise(3, seed=3))
+    assert torch.allclose(slerp_recursively(world @ rotations), world @ slerp_recursively(rotations), atol=1e-4)
+    assert torch.allclose(slerp_recursively(rotations, 1.0), rotations, atol=1e-5)
+    assert len(slerp_recursively(rotations[:0])) == 0

@@ -11,9 +11,12 @@ from anthropose.geometry.rotations import (
     rot6d_to_rotmat,
     rotation_angle,
     rotmat_to_quat,
+    rotmat_to_quat_as_published,
     rotmat_to_rot6d,
     rotmat_to_rotvec,
+    rotmat_to_rotvec_as_published,
     rotvec_to_rotmat,
+    rotvec_to_rotmat_as_published,
     slerp,
 )
 
@@ -100,3 +103,61 @@ def test_slerp_takes_the_short_way_across_a_half_turn() -> None:
 def test_wrong_shapes_are_refused() -> None:
     with pytest.raises(Exception, match="Type-check"):
         rotvec_to_rotmat(torch.zeros(4))
+
+
+def test_the_published_routes_agree_with_ours() -> None:
+    vectors = torch.from_numpy(Rotation.random(200, random_state=1).as_rotvec())
+    matrices = rotvec_to_rotmat(vectors)
+    torch.testing.assert_close(rotvec_to_rotmat_as_published(vectors), matrices, atol=1e-7, rtol=0)
+    torch.testing.assert_close(rotmat_to_rotvec_as_published(matrices), vectors, atol=1e-6, rtol=0)
+    xyzw = rotmat_to_quat_as_published(matrices).roll(-1, dims=-1)
+    torch.testing.assert_close(quat_to_rotmat(xyzw), matrices, atol=1e-7, rtol=0)
+
+
+@pytest.mark.parametrize("batch", [(), (5,), (2, 24)], ids=str)
+def test_the_published_routes_take_any_batch(batch: tuple[int, ...]) -> None:
+    vectors = 2 * torch.rand(*batch, 3, generator=torch.Generator().manual_seed(0)) - 1
+    matrices = rotvec_to_rotmat_as_published(vectors)
+    assert matrices.shape == (*batch, 3, 3)
+    torch.testing.assert_close(rotmat_to_rotvec_as_published(matrices), vectors, atol=2e-5, rtol=0)
+    assert rotmat_to_quat_as_published(matrices).shape == (*batch, 4)
+
+
+def test_the_published_quaternion_has_its_real_part_first() -> None:
+    quarter = rotvec_to_rotmat(torch.tensor([0.0, math.pi / 2, 0.0]))
+    torch.testing.assert_close(rotmat_to_quat_as_published(quarter), torch.tensor([0.5**0.5, 0.0, 0.5**0.5, 0.0]))
+
+
+@pytest.mark.parametrize("axis", [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (0, 1, 1), (1, 0, 1)], ids=str)
+def test_half_turns_by_the_published_route_are_pi_about_their_axis(axis: tuple[int, int, int]) -> None:
+    unit = torch.nn.functional.normalize(torch.tensor(axis, dtype=torch.float32), dim=0)
+    vector = rotmat_to_rotvec_as_published(2 * unit[:, None] * unit - torch.eye(3))
+    assert float(vector.norm()) == pytest.approx(math.pi, abs=1e-5)
+    assert abs(float(vector @ unit)) == pytest.approx(math.pi, abs=1e-5)
+
+
+def test_the_published_vector_of_the_identity_is_zero_and_its_gradient_is_finite() -> None:
+    def there_and_back(vector: torch.Tensor) -> torch.Tensor:
+        return rotmat_to_rotvec_as_published(rotvec_to_rotmat(vector))
+
+    assert rotmat_to_rotvec_as_published(torch.eye(3)).tolist() == [0, 0, 0]
+    for start in (torch.zeros(3, dtype=torch.float64), torch.full((3,), 1e-9, dtype=torch.float64)):
+        jacobian = torch.autograd.functional.jacobian(there_and_back, start)
+        torch.testing.assert_close(jacobian, torch.eye(3, dtype=torch.float64), atol=1e-6, rtol=0)
+    gradient = torch.autograd.functional.jacobian(rotmat_to_rotvec_as_published, torch.eye(3))
+    assert gradient.isfinite().all()
+
+
+def test_whatever_the_matrix_the_published_vector_is_finite_and_where_it_is_nan_the_vector_is_zero() -> None:
+    matrices = 3 * torch.randn(200, 3, 3, generator=torch.Generator().manual_seed(0))
+    matrices[0] = 0
+    matrices[1] = torch.nan
+    vectors = rotmat_to_rotvec_as_published(matrices)
+    assert vectors.isfinite().all()
+    assert vectors[1].tolist() == [0, 0, 0]
+
+
+def test_short_6d_directions_count_as_the_floor() -> None:
+    tiny = torch.tensor([1e-9, 0.0, 0.0, 1e-9, 0.0, 0.0])
+    assert float(rot6d_to_rotmat(tiny)[0, 0]) == pytest.approx(1e-3)
+    torch.testing.assert_close(rot6d_to_rotmat(tiny, eps=1e-12), torch.eye(3))

@@ -55,8 +55,8 @@ def rotvec_to_rotmat_as_published(rotvec: Float[Tensor, "*b 3"]) -> Float[Tensor
 def rotmat_to_quat_as_published(rotmat: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 4"]:
     """Unit quaternions w, x, y, z, with the sign that the published route's choice of branch gives.
 
-    The branch is chosen by the diagonal alone (kornia 0.1; vibe_base spec, section 4.2). What is no rotation may give
-    components that are not finite, as published.
+    The branch is chosen by the diagonal alone (kornia 0.1; vibe_base spec, section 4.2), such that the root is taken of
+    1 at least, whatever the matrix.
     """
     r = rotmat.flatten(-2).unbind(-1)
     upper, lower = r[0] > r[4], r[0] < -r[4]
@@ -77,7 +77,7 @@ def rotmat_to_quat_as_published(rotmat: Float[Tensor, "*b 3 3"]) -> Float[Tensor
 
 
 def rotmat_to_rotvec_as_published(rotmat: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3"]:
-    """Rotation vectors [rad], of length 0 to pi, by the published route: matrix, quaternion, vector; never NaN.
+    """Rotation vectors [rad], of length 0 to pi, by the published route: matrix, quaternion, vector; zero where NaN.
 
     At pi the axis has the sign of the route's branch. Unlike the published one the gradient is finite at identity.
     """

