@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anthropose.datasets.published import H5Rows, body_counts_as_published, read_database, sequences_of
+from anthropose.datasets.published import H5Rows, read_database, sequences_of
 from anthropose.errors import UserError
 from anthropose.skeleton import INSTA_25, LSP_14, SPIN_49
 from tests.datasets.databases import database
@@ -50,13 +50,6 @@ def test_poses_are_left_out_where_they_are_not_to_be_looked_at() -> None:
     assert sequence.pose is None
     assert sequence.betas is None
     assert sequence.joints is not None
-
-
-def test_the_published_code_ignores_h36m_bodies_under_one_title_only() -> None:
-    assert not body_counts_as_published("repr_table4_3dpw_model", "h36m")
-    assert body_counts_as_published("repr_table4_h36m_mpii3d_model", "h36m")
-    assert body_counts_as_published("repr_table4_3dpw_model", "3dpw")
-    assert not body_counts_as_published("repr_table4_h36m_mpii3d_model", "mpii3d")
 
 
 @pytest.mark.parametrize(

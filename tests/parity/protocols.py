@@ -1,12 +1,13 @@
 """Parity checks of windows, prepared databases and evaluation protocols (specs tcmr 3, 4, 7; glot 4, 6; pck)."""
 
+import re
 from typing import Any
 
 import numpy as np
 import torch
 
 from anthropose.datasets.items import Targets, WindowSet
-from anthropose.datasets.published import body_counts_as_published, sequences_of
+from anthropose.datasets.published import sequences_of
 from anthropose.datasets.windows import (
     Windows,
     centred_windows,
@@ -77,10 +78,16 @@ VALIDATED = {"3dpw": LSP_14, "mpii3d": MPII3D_17, "h36m": LSP_14}
 """The joints that a validation on each set compares."""
 
 
+def _body_counts(title: str, name: str) -> bool:
+    """The published code decides by the configuration's title, which our presets are named after."""
+    preset = tcmr.PRESETS.get(title.removeprefix("repr_").removesuffix("_model").replace("_", "-"))
+    return name != "h36m" or preset is None or name in preset.bodies_from
+
+
 def _window_set(arrays: dict[str, Any], name: str, split: str, title: str, windows: Windows, repeat: int) -> WindowSet:
     """A set as the published code reads it, with its targets in half precision."""
     training = split == "train"
-    sequences = sequences_of(arrays, body_counts_as_published(title, name), bodies=training or name != "h36m")
+    sequences = sequences_of(arrays, _body_counts(title, name), bodies=training or name != "h36m")
     targets = Targets(SPIN_49 if training else VALIDATED[name], repeat if training else 1, half=True)
     return WindowSet(sequences, windows, targets)
 
@@ -116,10 +123,11 @@ def _tcmr_database(meta: dict[str, Any], arrays: Arrays, case: str, setting: dic
 def check_tcmr_dataset(meta: dict[str, Any], arrays: Arrays) -> None:
     """Items of every set; a training's are three times over, one for each of the network's outputs."""
     unseen = {name for name in arrays if "_out_" in name}
+    found = (re.search(rf"{word} (\d+)", meta["what"]) for word in ("seqlen", "stride"))
+    length, stride = (int(match[1]) if match else default for match, default in zip(found, (16, 1), strict=True))
     for case, setting in meta["cases"].items():
         split = setting.get("set", "train")
-        length = arrays.get(f"{case}_out_feature_col0", np.zeros((1, 16))).shape[1]
-        windows = tcmr_windows(meta["video_lengths"], length, 1, split == "train")
+        windows = tcmr_windows(meta["video_lengths"], length, stride, split == "train")
         database = _tcmr_database(meta, arrays, case, setting)
         ours = _window_set(database, setting["dataset"], split, setting.get("load_opt", ""), windows, repeat=3)
         assert len(ours) == setting["length"]

@@ -30,15 +30,6 @@ _SHAPES = {
 }
 """The axes behind the frames' of the arrays that are looked at."""
 _KEPT = (*_SHAPES, "valid", "valid_i")
-TITLE_WITHOUT_H36M_BODIES = "repr_table4_3dpw_model"
-
-
-def body_counts_as_published(title: str, name: str) -> bool:
-    """Whether TCMR's and GLoT's code learns from the poses and shapes of a set ("3dpw", "mpii3d", "h36m").
-
-    It decides that by the `TITLE` of its configuration; here presets say it in `bodies_from`.
-    """
-    return name == "3dpw" or (name == "h36m" and title != TITLE_WITHOUT_H36M_BODIES)
 
 
 def read_database(path: Path, body_counts: bool = True, bodies: bool = True) -> list[Sequence]:
@@ -47,7 +38,8 @@ def read_database(path: Path, body_counts: bool = True, bodies: bool = True) -> 
     A name that comes again after another one begins a sequence of its own.
 
     Args:
-        body_counts: whether poses and shapes are labels to learn from, where the file has them.
+        body_counts: whether poses and shapes are labels to learn from, where the file has them; a training's preset
+            says it in `bodies_from`.
         bodies: whether to look at poses and shapes at all; the published code does not in tests on Human3.6M.
 
     Raises:

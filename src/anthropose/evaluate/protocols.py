@@ -18,11 +18,12 @@ from anthropose.body.model import BodyModel
 from anthropose.body.results import result_of, vertices_of
 from anthropose.datasets.items import rows
 from anthropose.datasets.sequence import Sequence
-from anthropose.datasets.windows import Edges
+from anthropose.datasets.windows import Edges, centred_windows
 from anthropose.errors import UserError
 from anthropose.evaluate.scores import Errors, Evaluation
 from anthropose.geometry.filters import slerp_recursively
 from anthropose.geometry.rotations import rotvec_to_rotmat
+from anthropose.methods.base import joined
 from anthropose.metrics import acceleration, acceleration_error, mpjpe, pa_mpjpe, root_relative, vertex_error
 from anthropose.motion import BodyPose, Prediction
 from anthropose.skeleton import LSP_14, MPII3D_17, Skeleton, pick
@@ -30,6 +31,8 @@ from anthropose.skeleton import LSP_14, MPII3D_17, Skeleton, pick
 MILLIMETRES = 1000.0
 _CHUNK = 256
 """Frames whose vertices are held at once."""
+_WINDOWS = 64
+"""Windows that a network without a path over whole tracks is given at once."""
 
 Predict = Callable[[Float[Tensor, "n f"]], Prediction]
 """From the features of consecutive frames to a prediction for each, or for the first of them."""
@@ -87,8 +90,8 @@ def predictor(network: Any, protocol: Protocol) -> Predict:
     """How `network` predicts a sequence under a protocol.
 
     Args:
-        network: one with `over_track(features, edges=...)`; where windows stand apart, one that gives a prediction for
-            each frame of the windows "w t f" that it is called with.
+        network: called with windows "w t f", it predicts the middle frame of each; or, where windows stand apart, each
+            frame. Its `over_track(features, edges=...)` is used where it has one, which is the same sooner.
     """
 
     @torch.no_grad()
@@ -97,7 +100,11 @@ def predictor(network: Any, protocol: Protocol) -> Predict:
             count = len(features) // protocol.window
             windows = features[: count * protocol.window].unflatten(0, (count, protocol.window))
             return _rearranged(network(windows), lambda rows: rows.flatten(0, 1))
-        prediction = network.over_track(features, edges=protocol.windows)
+        if hasattr(network, "over_track"):
+            prediction = network.over_track(features, edges=protocol.windows)
+        else:
+            frames = centred_windows(len(features), protocol.window, protocol.windows).frames.to(features.device)
+            prediction = joined([network(features[some]) for some in frames.split(_WINDOWS)])
         if not protocol.reversed_tail:
             return prediction
         tail = len(features) - (protocol.window - 1 - protocol.window // 2)
