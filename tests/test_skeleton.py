@@ -12,16 +12,23 @@ from anthropose.skeleton import (
     EXTRA_9,
     H36M_17,
     H36M_VP3D_17,
+    INSTA_25,
     LSP_14,
+    LSP_H36M_17,
     MEDIAPIPE_33,
     MPII3D_17,
+    MPII3D_28,
     MPII_16,
     OPENPOSE_18,
     PICKED_21,
     SKELETONS,
     SMPL_24,
+    SPIN_17_FROM_SPIN_24,
+    SPIN_24,
     SPIN_49,
     SPIN_49_FROM_BODY_54,
+    STAF_21,
+    THREEDPW_14,
     Skeleton,
     coco_to_h36m,
     mpii_to_h36m,
@@ -162,3 +169,38 @@ def test_a_standing_persons_torso_is_in_order_from_hip_to_head_top() -> None:
     torso = [H36M_VP3D_17.index(name) for name in ("hip", "h36m_spine", "neck", "h36m_head", "head_top")]
     assert (found[torso, 1].diff() < 0).all(), "y falls from the hip to the top of the head"
     assert found[torso, 0].abs().max() < 1e-6
+
+
+def test_the_published_index_tables_follow_from_the_names() -> None:
+    def rows(target: Skeleton, source: Skeleton) -> list[int]:
+        return [source.index(name) for name in target.joints]
+
+    assert rows(LSP_H36M_17, H36M_17) == [6, 5, 4, 1, 2, 3, 16, 15, 14, 11, 12, 13, 8, 10, 0, 7, 9]
+    assert rows(LSP_14, H36M_17) == [6, 5, 4, 1, 2, 3, 16, 15, 14, 11, 12, 13, 8, 10]
+    assert SPIN_24.joints == SPIN_49.joints[25:]
+    assert SPIN_24.joints[SPIN_17_FROM_SPIN_24[13]] == "h36m_head"
+    assert THREEDPW_14.index("thorax") == 1
+    assert MPII3D_28.index("hip") == 4
+    assert INSTA_25.joints[13:15] == ("head_top", "op_nose")
+
+
+def test_the_published_flips_follow_from_the_names() -> None:
+    smpl = (0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22)
+    spin_24 = (5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6, 12, 13, 14, 15, 16, 17, 18, 19, 21, 20, 23, 22)
+    body_25 = (0, 1, 5, 6, 7, 2, 3, 4, 8, 12, 13, 14, 9, 10, 11, 16, 15, 18, 17, 22, 23, 24, 19, 20, 21)
+    assert SMPL_24.mirror == smpl
+    assert SPIN_24.mirror == spin_24
+    assert SPIN_49.mirror == (*body_25, *(25 + joint for joint in spin_24))
+
+
+def test_exact_picking_takes_no_name_for_another() -> None:
+    points = torch.arange(1.0, 18.0)[:, None].expand(17, 3)
+    loose, found = pick(points, COCO_17, SPIN_49)
+    exact, same = pick(points, COCO_17, SPIN_49, exact=True)
+    assert found[SPIN_49.index("op_nose")]
+    assert not same[SPIN_49.index("op_nose")]
+    assert (exact[SPIN_49.index("op_nose")] == 0).all()
+    assert torch.equal(exact[same], loose[same])
+    assert int(same.sum()) == 17
+    staf, _ = pick(torch.ones(21, 3), STAF_21, SPIN_49, exact=True)
+    assert (staf[[SPIN_49.index("neck"), SPIN_49.index("head_top")]] == 0).all(), "lost, as in the published tools"

@@ -14,9 +14,11 @@ from anthropose.skeleton import (
     COCO_17,
     H36M_17,
     LSP_14,
+    LSP_H36M_17,
     MEDIAPIPE_33,
     SKELETONS,
     SMPL_24,
+    SPIN_24,
     SPIN_49,
     SPIN_49_FROM_BODY_54,
 )
@@ -153,6 +155,8 @@ def test_points_are_the_joints_of_the_posed_mesh(body: BodyModel) -> None:
         H36M_17: posed.h36m_17(),
         SPIN_49: posed.body_54()[:, SPIN_49_FROM_BODY_54],
         LSP_14: posed.body_54()[:, SPIN_49_FROM_BODY_54[25:39]],
+        SPIN_24: posed.body_54()[:, SPIN_49_FROM_BODY_54[25:]],
+        LSP_H36M_17: posed.h36m_17()[:, [H36M_17.index(name) for name in LSP_H36M_17.joints]],
     }
     for skeleton, points in expected.items():
         model = body.points(skeleton)

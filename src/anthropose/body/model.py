@@ -16,13 +16,21 @@ from torch import Tensor
 from anthropose.body.skinning import rigid_transforms, skin
 from anthropose.errors import UserError
 from anthropose.skeleton import (
+    AICH_14,
     BODY_54,
     H36M_17,
+    INSTA_25,
     LSP_14,
+    LSP_COCO_19,
+    LSP_H36M_17,
     MPII3D_17,
+    PENN_13,
+    POSETRACK_17,
     SMPL_24,
+    SPIN_24,
     SPIN_49,
     SPIN_49_FROM_BODY_54,
+    THREEDPW_14,
     Skeleton,
 )
 
@@ -175,12 +183,22 @@ class Posed:
 
 
 _SPIN_NAMED = dict(zip(SPIN_49.joints, SPIN_49_FROM_BODY_54, strict=True))
+_READ_AS_SPIN_49 = (
+    SPIN_24,
+    LSP_14,
+    LSP_COCO_19,
+    MPII3D_17,
+    INSTA_25,
+    POSETRACK_17,
+    PENN_13,
+    THREEDPW_14,
+    AICH_14,
+)
 READINGS: dict[str, tuple[int | None, ...]] = {
     SPIN_49.name: SPIN_49_FROM_BODY_54,
     H36M_17.name: tuple(range(54, 71)),
-    LSP_14.name: tuple(_SPIN_NAMED[name] for name in LSP_14.joints),
-    MPII3D_17.name: tuple(_SPIN_NAMED[name] for name in MPII3D_17.joints),
-}
+    LSP_H36M_17.name: tuple(54 + H36M_17.index(name) for name in LSP_H36M_17.joints),
+} | {skeleton.name: tuple(_SPIN_NAMED[name] for name in skeleton.joints) for skeleton in _READ_AS_SPIN_49}
 """Sets whose joints the published systems read in their own way: for each joint its row in BODY_54 followed by
 H36M_17. In them "right_hip" is LSP's hip, not the joint of the tree."""
 _OTHER_NAMES = {"op_mid_hip": "pelvis", "hip": "pelvis"}
@@ -200,8 +218,8 @@ class PointModel:
     A regressed point is a weighted sum of vertices, and a vertex a sum over the joints it follows. The two sums are
     contracted when the model is made, so that a call costs one small matrix product and a few transforms per point.
 
-    In SPIN-49, LSP-14, MPII3D-17 and H36M-17 the joints are those the published evaluations read (an LSP hip is the
-    regressed `lsp_right_hip`). Other sets are looked up in BODY-54 by name, OpenPose's prefix taken off.
+    In SPIN-49, the sets of READINGS that go with it, and H36M-17 the joints are those the published systems read (an LSP
+    hip is the regressed `lsp_right_hip`). Other sets are looked up in BODY-54 by name, OpenPose's prefix taken off.
     """
 
     skeleton: Skeleton
