@@ -184,7 +184,7 @@ def motion_of(
         name: of the method.
         weights: their name.
     """
-    with torch.inference_mode():
+    with torch.no_grad():
         points = body.points(SMPL_24)(prediction.pose.betas, prediction.pose.rotations)
         focal = points.new_full((len(points),), clip.camera.focal)
         center = points.new_tensor(clip.camera.center).expand(len(points), 2)

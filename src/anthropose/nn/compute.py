@@ -41,7 +41,7 @@ class Compute:
         """
         place = self.place()
         with ExitStack() as held:
-            held.enter_context(torch.inference_mode())
+            held.enter_context(torch.no_grad())
             if self.precision == "float32":
                 held.enter_context(torch.backends.cudnn.flags(enabled=True, allow_tf32=False))
             else:
