@@ -145,9 +145,7 @@ def check_stage(meta: Meta, arrays: Arrays) -> None:
     compared, network = Compared(meta, arrays), made(meta)
     assert PUBLISHED.config(network.state_dict()) == network.config
     assert network.config.frames == meta.get("receptive_field", network.config.frames)
-    assert sum(p.numel() for p in network.parameters()) == meta.get(
-        "params", sum(p.numel() for p in network.parameters())
-    )
+    assert meta.get("params") in (None, sum(p.numel() for p in network.parameters()))
     windows = made_input(meta, "input_2d")
     features = network.features(windows)
     compared("out_pose", network.decode(features)[:, None])
@@ -454,10 +452,20 @@ def check_eval_protocol(meta: Meta, arrays: Arrays) -> None:
     first_action = next(iter(meta["sequences"][first_subject]))
     compared("out_gt2d_first", np.stack(truth.positions[first_subject][first_action]))
 
+    known: dict[Any, Tensor] = {}
+
+    def remembered(order: Any, keypoints: Tensor) -> Tensor:
+        """Several runs score the same predictions in different ways."""
+        key = (order, keypoints.numpy().tobytes())
+        if key not in known:
+            with torch.no_grad():
+                known[key] = lift(network, keypoints, order)
+        return known[key]
+
     def lifted(args: list[str]) -> Any:
         file = files[args[args.index("-k") + 1]]
         order = None if "-no-tta" in args else mirror_order(file.left, file.right, 17)
-        return torch.no_grad()(partial(lift, network, mirror=order)), file
+        return partial(remembered, order), file
 
     for name, run in meta["runs"].items():
         run_lift, file = lifted(run["args"])

@@ -7,12 +7,20 @@ several, the library's own tracks are the better source.
 from collections.abc import Sequence
 
 import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from anthropose.errors import UserError
+from anthropose.geometry.filters import interpolate
 
 
-def best_detections(boxes: Sequence[np.ndarray], keypoints: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Keypoints (n, k, 2) and boxes (n, 4) in pixels, of the best-scored detection in each frame.
+def best_detections(
+    boxes: Sequence[np.ndarray], keypoints: Sequence[np.ndarray]
+) -> tuple[Float[Tensor, "n k 2"], Float[Tensor, "n 4"]]:
+    """Keypoints and boxes in pixels of the best-scored detection in each frame.
+
+    Where a frame has none, they lie on the line between those before and after; the first and last are held.
 
     Args:
         boxes: for each frame an array (m, 5) of left, top, right, bottom, score; m may be 0.
@@ -25,17 +33,10 @@ def best_detections(boxes: Sequence[np.ndarray], keypoints: Sequence[np.ndarray]
     if not seen:
         raise UserError("no frame of the clip has a detection")
     best = [int(np.argmax(boxes[frame][:, 4])) for frame in seen]
-    points = [keypoints[frame][row, :2].T for frame, row in zip(seen, best, strict=True)]
-    corners = [boxes[frame][row, :4] for frame, row in zip(seen, best, strict=True)]
-    frames = np.arange(len(boxes))
-    return between(frames, np.array(seen), np.stack(points)), between(frames, np.array(seen), np.stack(corners))
-
-
-def between(at: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """`values` (m, ...) at the increasing times `known`, interpolated linearly to the times `at`; the ends are held."""
-    flat = values.reshape(len(known), -1)
-    columns = [np.interp(at, known, column) for column in flat.T]
-    return np.stack(columns, axis=1).reshape(len(at), *values.shape[1:]).astype(values.dtype)
+    points = np.stack([keypoints[frame][row, :2].T for frame, row in zip(seen, best, strict=True)])
+    corners = np.stack([boxes[frame][row, :4] for frame, row in zip(seen, best, strict=True)])
+    at, known = torch.arange(len(boxes)).double(), torch.tensor(seen).double()
+    return interpolate(torch.from_numpy(points), known, at), interpolate(torch.from_numpy(corners), known, at)
 
 
 def detections_in(archive: dict) -> tuple[list[np.ndarray], list[np.ndarray]]:

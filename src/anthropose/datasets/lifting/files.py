@@ -30,6 +30,7 @@ def read_archive(path: Path) -> dict[str, Any]:
             found = {}
             for name in archive.namelist():
                 with archive.open(name) as file:
+                    assert isinstance(file, zipfile.ZipExtFile)
                     found[name.removesuffix(".npy")] = _read_array(file)
             return found
     except FileNotFoundError:

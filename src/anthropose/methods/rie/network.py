@@ -175,9 +175,10 @@ class RIENetwork(nn.Module):
         """
         if self.training:
             raise ValueError("a track goes through the network in eval mode; call network.eval() first")
-        tracks = keypoints.reshape(-1, *keypoints.shape[-3:])
+        if not keypoints.numel():
+            return keypoints.new_zeros(*keypoints.shape[:-1], 3)
+        tracks, joints = keypoints.reshape(-1, *keypoints.shape[-3:]), []
         count, length = tracks.shape[:2]
-        joints = [keypoints.new_zeros(count, 0, self.config.joints, 3)]
         for middles, local in encode_track(self.encoders.values(), self.config.groups, tracks, batch):
             features = self.gather(local.flatten(0, 1), tracks[:, middles].flatten(0, 1))
             joints.append(self.decode(features).unflatten(0, (count, -1)))
