@@ -13,7 +13,7 @@ LAYERS = [
     ["skeleton"],
     ["motion"],
     ["body", "video"],
-    ["nn", "people", "datasets", "losses", "schedules", "metrics", "render", "export"],
+    ["nn", "people", "datasets", "losses", "jobs", "schedules", "metrics", "render", "export"],
     ["methods", "synthetic"],
     ["reconstruction", "train", "evaluate", "viewer", "web"],
     ["outputs", "capture"],

@@ -2,14 +2,15 @@
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
 from anthropose.body.model import BodyModel
 from anthropose.errors import UserError
+from anthropose.jobs import Optimizer, Plateau
 from anthropose.motion import BodyPose, Motion, Prediction
 from anthropose.nn.compute import Compute
 from anthropose.nn.weights import Published
@@ -47,23 +48,6 @@ class Method(Protocol):
 
 
 @dataclass(frozen=True)
-class Optimizer:
-    """What moves the weights; betas are torch's defaults where a method does not say otherwise."""
-
-    learning_rate: float = 5e-5
-    weight_decay: float = 0.0
-    kind: Literal["adam", "adamw", "sgd"] = "adam"
-
-
-@dataclass(frozen=True)
-class Plateau:
-    """The rate is multiplied by `factor` after more than `patience` epochs without a lower PA-MPJPE in validation."""
-
-    factor: float = 0.1
-    patience: int = 5
-
-
-@dataclass(frozen=True)
 class Preset:
     """One published training: what is trained, on what, how long, and which of the paper's figures it stands for.
 
@@ -95,8 +79,8 @@ class Preset:
     batch: int = 32
     share_2d: float = 0.6
     """Of a batch, rounded down, from sets with 2D labels."""
-    optimizer: Optimizer = Optimizer()
-    schedule: Any = Plateau()
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    schedule: Any = field(default_factory=Plateau)
     seed: int | None = None
 
     @property
