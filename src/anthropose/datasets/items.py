@@ -51,6 +51,8 @@ class Item:
     has_body: Bool[Tensor, "o"]
     scored: Bool[Tensor, "o"]
     """Whether the frame counts in a validation."""
+    name: str = ""
+    """Of the sequence."""
 
 
 class WindowSet:
@@ -96,6 +98,7 @@ def item_of(sequence: Sequence, frames: np.ndarray, predicts: np.ndarray, target
         has_joints=mask(is_3d),
         has_body=mask(sequence.pose is not None and sequence.body_counts),
         scored=mask(True if sequence.scored is None else sequence.scored[predicts]),
+        name=sequence.name,
     )
 
 
@@ -148,6 +151,7 @@ def batch_of(items: List[Item]) -> Batch:
         from_3d_set=torch.tensor([item.from_3d_set for item in items]),
         has_joints=torch.stack([item.has_joints for item in items]),
         has_body=torch.stack([item.has_body for item in items]),
+        names=tuple(item.name for item in items),
     )
 
 

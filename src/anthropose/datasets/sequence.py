@@ -76,3 +76,5 @@ class Batch:
     has_joints: Bool[Tensor, "b o"]
     has_body: Bool[Tensor, "b o"]
     """Whether `theta` is a label."""
+    names: tuple[str, ...] = ()
+    """Of the sequence of each window, to tell where something odd came from; empty where nobody said."""
