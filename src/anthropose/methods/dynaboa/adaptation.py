@@ -7,7 +7,7 @@ that adapt are a second set, and those of the probe a third, all handed to the n
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -19,10 +19,10 @@ from torch.optim.adam import adam
 from anthropose.body.model import BodyModel
 from anthropose.body.prior import GaussianMixturePrior
 from anthropose.errors import UserError
+from anthropose.methods.dynaboa.config import AdaptationConfig, Level, PartWeights
 from anthropose.methods.dynaboa.exemplars import Exemplars
 from anthropose.methods.dynaboa.losses import (
     Figure,
-    MotionMask,
     Terms,
     figure_of,
     frame_terms,
@@ -32,7 +32,7 @@ from anthropose.methods.dynaboa.losses import (
     teacher_terms,
 )
 from anthropose.methods.dynaboa.model import POOLED, STEERING, BaseModel, Trace
-from anthropose.methods.dynaboa.preprocessing import ROWS, Rows
+from anthropose.methods.dynaboa.preprocessing import ROWS
 from anthropose.motion import Prediction
 from anthropose.skeleton import SPIN_49
 
@@ -40,90 +40,6 @@ Weights = Sequence[Tensor]
 """The network's parameters, in its own order."""
 LEAST_RISE = 1e-3
 """By how much the keypoints' error of a frame may always rise: mean squares of the crop's half width."""
-
-
-@dataclass(frozen=True)
-class LossWeights:
-    """What the terms are multiplied with; the defaults are those published for 3DPW."""
-
-    keypoints: float = 10.0
-    shape_prior: float = 2e-6
-    pose_prior: float = 1e-4
-    teacher: float = 0.1
-    motion: float = 0.8
-    labelled: float = 0.1
-    alike_keypoints: float = 5.0
-    """This and the next three weigh the parts of the teacher's and of the exemplar's loss alike."""
-    alike_joints: float = 5.0
-    alike_shape: float = 0.001
-    alike_pose: float = 1.0
-
-
-@dataclass(frozen=True)
-class Level:
-    """Which losses one level of the adaptation has."""
-
-    frame: bool = True
-    """Keypoints and priors."""
-    temporal: bool = False
-    """Teacher and motion."""
-    labelled: bool = True
-    """Exemplars, where there are any."""
-
-
-@dataclass(frozen=True)
-class AdaptationConfig:
-    """How the weights adapt; the defaults are those published for 3DPW."""
-
-    learning_rate: float = 3e-6
-    betas: tuple[float, float] = (0.5, 0.9)
-    """Of Adam."""
-    bilevel: bool = True
-    """False: one update by the lower level's losses per frame, and no probe, teacher or further updates."""
-    probe_rate: float = 8e-6
-    """Step length of the probe's plain gradient descent."""
-    probe_steps: int = 1
-    second_order: bool = False
-    """Whether the update is differentiated through the probe (BOA), or taken at its end as if there were none."""
-    lower: Level = field(default_factory=Level)
-    upper: Level = field(default_factory=lambda: Level(temporal=True))
-    weights: LossWeights = field(default_factory=LossWeights)
-    rows: Rows = "labelled"
-    """The part of SPIN-49 that keypoints and motion are compared in."""
-    robust: float = 0.0
-    """As in `keypoint_error`; 0 is the published loss."""
-    dynamic: bool = True
-    """Whether to go on while an update still turns the steering feature by more than `threshold`."""
-    threshold: float = 3.1e-4
-    """1 - cosine of the angle."""
-    most_steps: int = 7
-    """Further updates per frame."""
-    use_teacher: bool = True
-    teacher_memory: float = 0.1
-    """The share of itself that the teacher keeps in each update; the rest becomes the newest weights."""
-    teacher_rows: Rows = "all"
-    teacher_aligned: bool = False
-    teacher_dropout: bool = False
-    """Whether the teacher's dropout is active, as it is, by an oversight, in the published programs for files."""
-    use_motion: bool = True
-    interval: int = 5
-    """How many frames before the present one the motion is measured from."""
-    first_frame: int = 1
-    """The first frame that it may be measured from: the published programs never use frame 0."""
-    motion_mask: MotionMask = "certain"
-    labelled_confidence: Literal["keypoints", "joints"] = "keypoints"
-    guard: bool = False
-    """Whether a frame that makes matters worse is undone."""
-    worst_rise: float = 3.0
-    """The keypoints' error after a frame's updates over that before, above which the frame is undone."""
-    share_passes: bool = True
-    """False: every pass of the published program is made anew, also where an earlier one had the same weights and
-    image. The results are the same; this is what the sharing is compared with."""
-
-    def __post_init__(self) -> None:
-        for level, name in ((self.lower, "lower"), (self.upper, "upper")):
-            if not (level.frame or level.labelled or (level.temporal and self.use_teacher)):
-                raise UserError(f"the {name} level of the adaptation has no loss; switch one on")
 
 
 @dataclass(frozen=True)
@@ -141,7 +57,7 @@ class Update:
     kind: Literal["probe", "main", "further"]
     loss: Tensor
     terms: Terms
-    """The parts of the loss, unweighted; "teacher" and "labelled" are sums of their parts."""
+    """The parts of the loss, unweighted; "teacher" and "labelled" are the weighted sums of their own parts."""
     exemplar: int | None
     """The number of the exemplar drawn."""
     before: View
@@ -171,7 +87,9 @@ class Adapted:
 
 def turned(before: Tensor, after: Tensor) -> float:
     """1 - cosine of the angle between two features, each taken as one long vector."""
-    cosine = torch.nn.functional.cosine_similarity(before.detach().flatten(), after.detach().flatten(), dim=0, eps=1e-12)
+    cosine = torch.nn.functional.cosine_similarity(
+        before.detach().flatten(), after.detach().flatten(), dim=0, eps=1e-12
+    )
     return float(1 - cosine)
 
 
@@ -359,7 +277,7 @@ class Adaptation:
         beta1, beta2 = self.config.betas
         adam(
             self.weights,
-            list(gradient),
+            [_laid_out(one, like) for one, like in zip(gradient, self.weights, strict=True)],
             self._means,
             self._squares,
             [],
@@ -377,9 +295,7 @@ class Adaptation:
             torch._foreach_lerp_(self.teacher, self.weights, 1 - self.config.teacher_memory)
         self._seen = None
 
-    def _loss(
-        self, level: Level, weights: Weights, view: View, keypoints: Tensor
-    ) -> tuple[Tensor, Terms, int | None]:
+    def _loss(self, level: Level, weights: Weights, view: View, keypoints: Tensor) -> tuple[Tensor, Terms, int | None]:
         """A level's loss with its parts, and the number of the exemplar drawn, also where the level has no use for it:
         every evaluation takes one from the random numbers, as published."""
         factors, terms = self.config.weights, dict[str, Tensor]()
@@ -396,7 +312,7 @@ class Adaptation:
             if level.labelled:
                 figure = self._fresh_view(weights, exemplar.image).figure
                 parts = labelled_terms(figure, exemplar, self.config.labelled_confidence)
-                terms |= parts | {"labelled": self._alike(parts, "labelled")}
+                terms |= parts | {"labelled": added(parts, factors.labelled_parts)}
                 weighted.append(factors.labelled * terms["labelled"])
         return torch.stack(weighted).sum(), terms, number
 
@@ -406,7 +322,7 @@ class Adaptation:
         image = self.history[-1][0]
         if self.teacher:
             parts = teacher_terms(view.figure, self._taught(image), config.teacher_rows, config.teacher_aligned)
-            terms |= parts | {"teacher": self._alike(parts, "teacher")}
+            terms |= parts | {"teacher": added(parts, config.weights.teacher_parts)}
         if config.use_motion and self.frame - config.interval >= config.first_frame:
             earlier_image, earlier_keypoints = self.history[-1 - config.interval]
             earlier = self._fresh_view(weights, earlier_image).figure
@@ -414,18 +330,6 @@ class Adaptation:
                 view.figure, earlier, keypoints, earlier_keypoints, config.rows, config.motion_mask
             )
         return terms
-
-    def _alike(self, parts: Terms, of: str) -> Tensor:
-        """The weighted sum of how unlike a figure is to the teacher's or an exemplar's."""
-        factors = self.config.weights
-        return torch.stack(
-            [
-                factors.alike_keypoints * parts[f"{of}_keypoints"],
-                factors.alike_joints * parts[f"{of}_joints"],
-                factors.alike_shape * parts[f"{of}_shape"],
-                factors.alike_pose * parts[f"{of}_pose"],
-            ]
-        ).sum()
 
     @torch.no_grad()
     def _taught(self, image: Tensor) -> Figure:
@@ -447,6 +351,17 @@ class Adaptation:
     def _fresh_view(self, weights: Weights, image: Tensor) -> View:
         trace = functional_call(self._tracer, dict(zip(self._names, weights, strict=True)), (image,))
         return View(trace, figure_of(trace.prediction, self._points))
+
+
+def _laid_out(gradient: Tensor, like: Tensor) -> Tensor:
+    """The gradient in the memory layout of its parameter: torch 2.13's fused Adam on a CPU reads the one in the order
+    of the other, and convolutions give gradients with their channels last."""
+    return gradient if gradient.stride() == like.stride() else torch.empty_like(like).copy_(gradient)
+
+
+def added(parts: Terms, factors: PartWeights) -> Tensor:
+    """The weighted sum of parts that are named as `factors` are, after what they are parts of."""
+    return torch.stack([getattr(factors, name.split("_")[1]) * part for name, part in parts.items()]).sum()
 
 
 def _finite(prediction: Prediction) -> Tensor:

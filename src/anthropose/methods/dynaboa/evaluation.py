@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anthropose.body.model import BodyModel
+from anthropose.body.model import BodyModel, Posed
 from anthropose.body.results import vertices_of
 from anthropose.geometry.cameras import CROP, CROP_FOCAL
 from anthropose.geometry.rotations import rotvec_to_rotmat
@@ -30,8 +30,9 @@ class Truth:
     """Of the body of its gender."""
     genders: tuple[Gender, ...]
 
-    def pose(self, rows: list[int]) -> BodyPose:
-        return BodyPose(rotvec_to_rotmat(self.rotvecs[rows]), self.betas[rows])
+    def pose(self, row: int) -> BodyPose:
+        """That of one frame, with its axis."""
+        return BodyPose(rotvec_to_rotmat(self.rotvecs[row : row + 1]), self.betas[row : row + 1])
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,13 @@ def errors(prediction: Prediction, truth: Truth, bodies: Bodies, gendered_pve: b
     Args:
         gendered_pve: against the mesh of the true gender, which is right, and not what was published.
     """
-    joints = _joints(prediction.pose, bodies["neutral"])
-    true_joints, meshes = torch.empty_like(joints), []
-    for gender in dict.fromkeys(truth.genders):
-        rows = [row for row, one in enumerate(truth.genders) if one == gender]
-        true_joints[rows] = _joints(truth.pose(rows), bodies[gender])
+    ours, theirs, meshes = _posed(prediction.pose, bodies["neutral"]), [], []
     for row, gender in enumerate(truth.genders):
-        meshes.append(_vertices(truth.pose([row]), bodies[gender if gendered_pve else "neutral"]))
-    pve = vertex_error(vertices_of(prediction, bodies["neutral"]), torch.cat(meshes))
+        own = _posed(truth.pose(row), bodies[gender])
+        theirs.append(_joints(own))
+        meshes.append(own if gendered_pve else _posed(truth.pose(row), bodies["neutral"]))
+    joints, true_joints = _joints(ours), torch.cat(theirs)
+    pve = vertex_error(ours.vertices, torch.cat([mesh.vertices for mesh in meshes]))
     return Errors(mpjpe(joints, true_joints), pa_mpjpe(joints, true_joints), pve)
 
 
@@ -66,26 +66,24 @@ def mesh_errors(prediction: Prediction, truth: Truth, bodies: Bodies) -> tuple[F
 
     Neither is aligned.
     """
-    still = torch.eye(3).expand(1, 24, 3, 3)
+    still, betas = torch.eye(3).expand(1, 24, 3, 3), prediction.pose.betas
     rest, posed = [], []
     for row, gender in enumerate(truth.genders):
-        pose = truth.pose([row])
-        rest.append(_vertices(BodyPose(still, pose.betas), bodies[gender]))
-        posed.append(_vertices(pose, bodies[gender]))
-    betas = prediction.pose.betas
-    unposed = _vertices(BodyPose(still.expand(len(betas), 24, 3, 3), betas), bodies["neutral"])
-    return vertex_error(unposed, torch.cat(rest)), vertex_error(
-        vertices_of(prediction, bodies["neutral"]), torch.cat(posed)
-    )
+        pose = truth.pose(row)
+        rest.append(_posed(BodyPose(still, pose.betas), bodies[gender]).vertices)
+        posed.append(_posed(pose, bodies[gender]).vertices)
+    ours = _posed(prediction.pose, bodies["neutral"]).vertices
+    unposed = _posed(BodyPose(still.expand(len(betas), 24, 3, 3), betas), bodies["neutral"]).vertices
+    return vertex_error(unposed, torch.cat(rest)), vertex_error(ours, torch.cat(posed))
 
 
-def _joints(pose: BodyPose, body: BodyModel) -> Float[Tensor, "n 14 3"]:
-    points = body.points(H36M_17)(pose.betas, pose.rotations)
+def _posed(pose: BodyPose, body: BodyModel) -> Posed:
+    return body.shaped(pose.betas).posed(pose.rotations)
+
+
+def _joints(posed: Posed) -> Float[Tensor, "n 14 3"]:
+    points = posed.h36m_17()
     return pick(points - points[:, :1], H36M_17, LSP_14)[0]
-
-
-def _vertices(pose: BodyPose, body: BodyModel) -> Float[Tensor, "n v 3"]:
-    return body.shaped(pose.betas).posed(pose.rotations).vertices
 
 
 def crop_translation(camera: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3"]:
