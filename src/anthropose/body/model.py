@@ -198,7 +198,8 @@ READINGS: dict[str, tuple[int | None, ...]] = {
     SPIN_49.name: SPIN_49_FROM_BODY_54,
     H36M_17.name: tuple(range(54, 71)),
     LSP_H36M_17.name: tuple(54 + H36M_17.index(name) for name in LSP_H36M_17.joints),
-} | {skeleton.name: tuple(_SPIN_NAMED[name] for name in skeleton.joints) for skeleton in _READ_AS_SPIN_49}
+    **{skeleton.name: tuple(_SPIN_NAMED[name] for name in skeleton.joints) for skeleton in _READ_AS_SPIN_49},
+}
 """Sets whose joints the published systems read in their own way: for each joint its row in BODY_54 followed by
 H36M_17. In them "right_hip" is LSP's hip, not the joint of the tree."""
 _OTHER_NAMES = {"op_mid_hip": "pelvis", "hip": "pelvis"}
@@ -218,8 +219,8 @@ class PointModel:
     A regressed point is a weighted sum of vertices, and a vertex a sum over the joints it follows. The two sums are
     contracted when the model is made, so that a call costs one small matrix product and a few transforms per point.
 
-    In SPIN-49, the sets of READINGS that go with it, and H36M-17 the joints are those the published systems read (an LSP
-    hip is the regressed `lsp_right_hip`). Other sets are looked up in BODY-54 by name, OpenPose's prefix taken off.
+    In SPIN-49, the sets of READINGS that go with it, and H36M-17 the joints are those that the published systems read
+    (an LSP hip is the regressed `lsp_right_hip`). Other sets are looked up in BODY-54 by name, OpenPose's prefix off.
     """
 
     skeleton: Skeleton
