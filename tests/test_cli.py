@@ -10,6 +10,7 @@ from anthropose import cli
 from anthropose.motion import Motion
 from anthropose.video import VideoWriter
 from tests.export.made_up import motion
+from tests.nn.published_files import write_case
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *words: object) -> None:
@@ -74,6 +75,26 @@ def test_body_list_names_the_free_body_and_add_without_a_file_says_what_to_bring
         call(monkeypatch, "body", "add")
     assert stop.value.code == 2
     assert "SMPL_NEUTRAL.pkl" in capsys.readouterr().err
+
+
+def test_weights_list_says_what_to_get_and_add_takes_it_in(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ANTHROPOSE_HOME", str(tmp_path / "home"))
+    call(monkeypatch, "weights")
+    assert "`anthropose weights add tcmr_demo_model.pth.tar`" in capsys.readouterr().out
+    call(monkeypatch, "weights", "add", write_case("vibe", tmp_path), "--name", "mine", "--system", "parallel-branch")
+    assert "installed as mine" in capsys.readouterr().out
+    call(monkeypatch, "weights", "list")
+    assert capsys.readouterr().out.startswith("mine: Parallel-Branch (CAVW 2022), from vibe_model_w_3dpw.pth.tar")
+    call(monkeypatch, "doctor")
+    assert "mine (parallel-branch)" in capsys.readouterr().out
+    (tmp_path / "home" / "weights" / "mine.safetensors").write_bytes(b"damaged")
+    call(monkeypatch, "doctor")
+    assert "FAIL  weights" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as stop:
+        call(monkeypatch, "weights", "add")
+    assert stop.value.code == 2
 
 
 def test_names_of_result_folders_come_from_the_source() -> None:

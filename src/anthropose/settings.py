@@ -12,7 +12,8 @@ class Settings:
     """Everything that the people and motions found in a video depend on."""
 
     method: Annotated[str, arg(metavar="NAME")] = "smplify"
-    """How keypoints or pixels become a body: a known name, or package.module:Class of your own."""
+    """How keypoints or pixels become a body: smplify, or with weights tcmr, glot, vibe, parallel-branch, rie, dynaboa;
+    or package.module:Class of your own."""
     weights: Annotated[str, arg(metavar="NAME", help_behavior_hint="")] = ""
     """Weights of the method: a name that `anthropose weights` lists, or a file; the installed ones when not given."""
     body: Annotated[str, arg(metavar="NAME")] = "free"
