@@ -60,9 +60,14 @@ class WindowSet:
 
     Args:
         windows: counted over all frames of the sequences, laid end to end.
+
+    Raises:
+        UserError: a sequence has no features.
     """
 
     def __init__(self, sequences: List[Sequence], windows: Windows, targets: Targets = Targets()) -> None:
+        for sequence in sequences:
+            sequence.required_features()  # Told here, in one line, and not by the worker of a loader.
         self.sequences, self.windows, self.targets = sequences, windows, targets
         self._ends = np.cumsum([len(sequence) for sequence in sequences])
 
@@ -90,16 +95,22 @@ def item_of(sequence: Sequence, frames: np.ndarray, predicts: np.ndarray, target
 
     is_3d = sequence.joints is not None
     return Item(
-        features=torch.from_numpy(rows(sequence.features, frames).astype(np.float32, copy=False)),
+        features=torch.from_numpy(rows(sequence.required_features(), frames).astype(np.float32, copy=False)),
         keypoints=tensor(_keypoints(sequence, predicts)),
         joints=tensor(_joints(sequence, predicts, targets.joint_set)),
         theta=tensor(_theta(sequence, predicts)),
         from_3d_set=is_3d,
         has_joints=mask(is_3d),
-        has_body=mask(sequence.pose is not None and sequence.body_counts),
+        has_body=mask(_posed(sequence, predicts)),
         scored=mask(True if sequence.scored is None else sequence.scored[predicts]),
         name=sequence.name,
     )
+
+
+def _posed(sequence: Sequence, frames: np.ndarray) -> np.ndarray | bool:
+    """Whether pose and shape are labels, in all frames or in each."""
+    counts = sequence.pose is not None and sequence.body_counts
+    return counts if sequence.posed is None else counts & sequence.posed[frames]
 
 
 def rows(source: Rows, frames: np.ndarray) -> np.ndarray:

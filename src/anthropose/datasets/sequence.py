@@ -1,13 +1,16 @@
 """Labelled clips, and windows of them stacked for a network."""
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float, Real
+from jaxtyping import Bool, Float, Int, Real
 from torch import Tensor
 
+from anthropose.errors import UserError
 from anthropose.skeleton import Skeleton
+
+Gender = Literal["neutral", "male", "female"]
 
 
 @runtime_checkable
@@ -31,8 +34,8 @@ class Sequence:
     """
 
     name: str
-    features: Rows
-    """Image features of each frame, "n f"."""
+    features: Rows | None = None
+    """Image features of each frame, "n f"; None where the set was prepared without them."""
     keypoints: Real[np.ndarray, "n k 3"] | None = None
     """x, y and a confidence; in pixels of the image where there are `boxes`, of the 224 crop where there are none."""
     keypoint_set: Skeleton | None = None
@@ -50,9 +53,32 @@ class Sequence:
     """Frames that evaluations look at, the others are left out before windows are cut; None: all."""
     scored: Bool[np.ndarray, "n"] | None = None
     """Frames whose errors count, among those that are looked at; None: all."""
+    posed: Bool[np.ndarray, "n"] | None = None
+    """Frames that have a label in `pose` and `betas`; None: all."""
+    gender: Gender = "neutral"
+    """Of the body that `betas` are meant for."""
+    frames: Int[np.ndarray, "n"] | None = None
+    """The number of each frame in its video, from 0; published databases do not tell."""
+    images: np.ndarray | None = None
+    """Of each frame the path of its picture, below the folder of the release; texts."""
 
     def __len__(self) -> int:
-        return len(self.features)
+        for rows in (self.features, self.keypoints, self.joints, self.pose, self.boxes):
+            if rows is not None:
+                return len(rows)
+        return 0
+
+    def required_features(self) -> Rows:
+        """The features, for those who cannot do without.
+
+        Raises:
+            UserError: the set was prepared without features.
+        """
+        if self.features is None:
+            raise UserError(
+                f"{self.name}: its set was prepared without image features; prepare it again with --features WEIGHTS"
+            )
+        return self.features
 
 
 @dataclass(frozen=True)

@@ -184,7 +184,8 @@ class _Track:
         if protocol.windows == "apart":
             usable = usable[: len(usable) // protocol.window * protocol.window]
         counts = sequence.scored[usable] if masks and sequence.scored is not None else np.ones(len(usable), bool)
-        seen = rows(sequence.features, usable) if len(usable) else np.zeros((0, sequence.features.shape[1]))
+        features_of_all = sequence.required_features()
+        seen = rows(features_of_all, usable) if len(usable) else np.zeros((0, features_of_all.shape[1]))
         features = torch.from_numpy(seen.astype(np.float32, copy=False)).to(device)
         return _Track(sequence, usable, features, torch.from_numpy(counts).to(device), protocol.half_targets)
 
