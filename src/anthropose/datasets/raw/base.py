@@ -6,12 +6,12 @@ them one after the other, so that a set far larger than the memory can be prepar
 
 import io
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from collections.abc import Sequence as List
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -183,29 +183,18 @@ class RawSource:
     """Its sequences, each read when it is asked for; raises UserError for what cannot be read."""
 
 
+def _no_body(gender: Gender) -> BodyModel:
+    raise UserError(f"labels of this set are made of a {gender} body, and none was given")
+
+
 @dataclass(frozen=True)
 class RawOptions:
     """How a release is read, where there is a choice."""
 
-    bodies: Mapping[Gender, BodyModel] = field(default_factory=dict)
-    """For labels that are made of a body; "neutral" is the one that the published tools take for everybody."""
+    body: Callable[[Gender], BodyModel] = _no_body
+    """For labels that are made of a body. "neutral" is the one that the published tools take for everybody."""
     gendered: bool = False
-    """Whether such labels are made of the body of the person's gender."""
-
-    def body(self, gender: Gender = "neutral") -> BodyModel:
-        """The body for labels of a person.
-
-        Raises:
-            UserError: it was not given.
-        """
-        wanted: Gender = gender if self.gendered else "neutral"
-        if wanted not in self.bodies:
-            raise UserError(f"labels of this set are made of a {wanted} body; bring one in with `anthropose body add`")
-        return self.bodies[wanted]
-
-    def settings(self) -> dict[str, Any]:
-        """Everything that changes the labels, as JSON values."""
-        return {"bodies": {gender: body.name for gender, body in self.bodies.items()}, "gendered": self.gendered}
+    """Whether such labels are made of the body of the person's gender, which the published tools do not."""
 
 
 @runtime_checkable
@@ -253,6 +242,16 @@ def raw_set(name: str, options: RawOptions | None = None) -> RawSet:
         raise UserError(f"no data set {name!r}; known are {', '.join(RAW_SETS)}")
     module, _, kind = RAW_SETS[name].partition(":")
     return getattr(import_module(module), kind)(options or RawOptions())
+
+
+def short_release(found: int, expected: int, what: str) -> list[RawSource]:
+    """A source without sequences that tells, where a release is not whole, how much of it is missing."""
+
+    def told(findings: Findings) -> Iterator[RawSequence]:
+        findings.missing("the release", f"{what}, of {expected}", expected - found)
+        return iter(())
+
+    return [RawSource("the release", told)] if found < expected else []
 
 
 def check_folder(root: Path, markers: List[str], layout: str) -> None:
