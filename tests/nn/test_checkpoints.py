@@ -294,6 +294,8 @@ def test_installed_files_that_were_damaged_are_told(tmp_path: Path) -> None:
         weights.path.write_bytes(whole[:cut])
         assert "install" in refusal(lambda: load_network("vibe_model_w_3dpw", published("vibe")))
     assert installed_weights() == []
+    install_weights(write_case("vibe", tmp_path), SYSTEMS)
+    assert len(installed_weights()) == 1, "what is damaged can be installed over"
 
 
 @pytest.mark.parametrize("name", ["../escape", "a/b", "", ".hidden", "with space"])

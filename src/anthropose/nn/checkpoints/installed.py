@@ -48,9 +48,10 @@ def install_weights(
         published, tensors, lines = made.published, made.tensors, _account(path, made)
         config = asdict(made.config)
         kept = Weights(name, published.system, config, published.front_end, path.name, _sha256(path), Path())
+    for other in installed_weights():
+        if other.name == name and other.system != published.system:
+            raise UserError(f"the name {name!r} is taken by weights of {other.system}; give another with --name")
     target = weights_folder() / f"{name}.safetensors"
-    if target.exists() and (found := read_header(target)).system != published.system:
-        raise UserError(f"the name {name!r} is taken by weights of {found.system}; give another with --name")
     write_weights(kept, tensors, target)
     return replace(kept, path=target), [*lines, f"installed as {name}: {target}"]
 
