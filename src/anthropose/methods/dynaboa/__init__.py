@@ -1,5 +1,36 @@
 """DynaBOA: a single-image network that goes on learning on the very video that it is given.
 
 Guan et al., Out-of-Domain Human Mesh Reconstruction via Dynamic Bilevel Online Adaptation, TPAMI 2022, and its
-predecessor BOA, CVPR 2021. See docs/methods/dynaboa.md.
+predecessor BOA, CVPR 2021. For each frame the weights take a probing step by the frame's keypoints and priors, and are
+moved by what the probe's end says (keypoints, a mean teacher, the motion since some frames ago, labelled exemplars),
+again and again while the features still turn. The prediction is made with the weights that have adapted.
+
+`model` is the network, `losses` its terms, `adaptation` the steps, `config` the published settings, `exemplars` the
+labelled images of others, `preprocessing` what it looks at, `evaluation` the published figures, `method` what
+`anthropose run` uses.
 """
+
+from anthropose.methods.dynaboa.adaptation import Adaptation, Adapted, Update
+from anthropose.methods.dynaboa.config import PRESETS, AdaptationConfig, Level, LossWeights, PartWeights
+from anthropose.methods.dynaboa.exemplars import ExemplarBank, build_bank
+from anthropose.methods.dynaboa.method import DynaBOA, DynaBOAOptions, Report
+from anthropose.methods.dynaboa.model import PUBLISHED, BaseModel, BaseModelConfig
+
+__all__ = [
+    "PRESETS",
+    "PUBLISHED",
+    "Adaptation",
+    "AdaptationConfig",
+    "Adapted",
+    "BaseModel",
+    "BaseModelConfig",
+    "DynaBOA",
+    "DynaBOAOptions",
+    "ExemplarBank",
+    "Level",
+    "LossWeights",
+    "PartWeights",
+    "Report",
+    "Update",
+    "build_bank",
+]

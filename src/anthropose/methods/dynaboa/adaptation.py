@@ -149,7 +149,7 @@ class Adaptation:
 
     def forget_frames(self) -> None:
         """Begins a new person: motion is not measured from the frames before."""
-        self.history: deque[tuple[Tensor, Tensor]] = deque(maxlen=self.config.interval + 1)
+        self.history: deque[tuple[Tensor, Tensor] | None] = deque(maxlen=self.config.interval + 1)
         self.frame = 0
         self._seen: tuple[Weights, Tensor, View] | None = None
 
@@ -160,6 +160,8 @@ class Adaptation:
             image: the normalised crop.
             keypoints: SPIN-49 in coordinates of the crop, -1 to 1, and a confidence.
         """
+        device = self._start[0].device
+        image, keypoints = image.to(device), keypoints.to(device)
         self.history.append((image, keypoints))
         if self.exemplars is not None:
             self.exemplars.next_frame()
@@ -180,9 +182,10 @@ class Adaptation:
         groups = {"weights": self.weights, "teacher": self.teacher, "means": self._means, "squares": self._squares}
         for group, tensors in groups.items():
             state |= {f"{group}.{name}": t.detach().clone() for name, t in zip(self._names, tensors, strict=False)}
-        for index, (image, keypoints) in enumerate(self.history):
-            state |= {f"history.{index}.image": image, f"history.{index}.keypoints": keypoints}
-        return state
+        for index, earlier in enumerate(self.history):
+            if earlier is not None:
+                state |= {f"history.{index}.image": earlier[0], f"history.{index}.keypoints": earlier[1]}
+        return state | {"history": torch.tensor(len(self.history))}
 
     def resume(self, state: dict[str, Tensor]) -> None:
         """Goes on from what `state` gave, in an adaptation of the same network and configuration."""
@@ -195,8 +198,9 @@ class Adaptation:
                 step.copy_(state["steps"])
         self.forget_frames()
         self.frame = int(state["frame"])
-        for index in range(sum(key.endswith(".image") for key in state)):
-            self.history.append((state[f"history.{index}.image"], state[f"history.{index}.keypoints"]))
+        for index in range(int(state["history"])):
+            image = state.get(f"history.{index}.image")
+            self.history.append(None if image is None else (image, state[f"history.{index}.keypoints"]))
 
     def _guarded(self, image: Tensor, keypoints: Tensor) -> Adapted:
         """The frame adapted to, or undone where the weights came out worse than they were."""
@@ -213,6 +217,7 @@ class Adaptation:
             return adapted
         with torch.no_grad():
             torch._foreach_copy_(state, self._saved)
+        self.history[-1] = None  # What the weights could not bear is no measure of motion either.
         return Adapted(first.prediction, adapted.updates, adapted.further, undone=True)
 
     def _adapted(self, image: Tensor, keypoints: Tensor) -> Adapted:
@@ -245,7 +250,7 @@ class Adaptation:
         probe: Weights = self.weights
         for _ in range(self.config.probe_steps):
             view = self._view(probe, image)
-            loss, terms, exemplar = self._loss(self.config.lower, probe, view, keypoints)
+            loss, terms, exemplar = self._loss(self.config.lower, probe, view, image, keypoints)
             gradient = torch.autograd.grad(loss, list(probe), create_graph=self.config.second_order)
             if self.config.second_order:
                 probe = [w - self.config.probe_rate * g for w, g in zip(probe, gradient, strict=True)]
@@ -263,7 +268,7 @@ class Adaptation:
     ) -> View:
         """Moves the weights by the gradient of a level's losses taken `at` these; gives the view it was taken on."""
         view = self._view(at, image)
-        loss, terms, exemplar = self._loss(level, at, view, keypoints)
+        loss, terms, exemplar = self._loss(level, at, view, image, keypoints)
         gradient = torch.autograd.grad(loss, self.weights if self.config.second_order else list(at))
         self._descend(gradient)
         if self._watch is not None:
@@ -295,7 +300,9 @@ class Adaptation:
             torch._foreach_lerp_(self.teacher, self.weights, 1 - self.config.teacher_memory)
         self._seen = None
 
-    def _loss(self, level: Level, weights: Weights, view: View, keypoints: Tensor) -> tuple[Tensor, Terms, int | None]:
+    def _loss(
+        self, level: Level, weights: Weights, view: View, image: Tensor, keypoints: Tensor
+    ) -> tuple[Tensor, Terms, int | None]:
         """A level's loss with its parts, and the number of the exemplar drawn, also where the level has no use for it:
         every evaluation takes one from the random numbers, as published."""
         factors, terms = self.config.weights, dict[str, Tensor]()
@@ -304,31 +311,30 @@ class Adaptation:
             terms |= frame_terms(view.figure, keypoints, self.prior, self.config.rows, self.config.robust)
             weighted += [getattr(factors, name) * term for name, term in terms.items()]
         if level.temporal:
-            terms |= self._temporal(weights, view, keypoints)
+            terms |= self._temporal(weights, view, image, keypoints)
             weighted += [getattr(factors, name) * terms[name] for name in ("teacher", "motion") if name in terms]
         number = None
         if self.exemplars is not None:
             number, exemplar = self.exemplars.draw(view.trace.features[POOLED])
             if level.labelled:
+                exemplar = exemplar.to(keypoints.device)
                 figure = self._fresh_view(weights, exemplar.image).figure
                 parts = labelled_terms(figure, exemplar, self.config.labelled_confidence)
                 terms |= parts | {"labelled": added(parts, factors.labelled_parts)}
                 weighted.append(factors.labelled * terms["labelled"])
         return torch.stack(weighted).sum(), terms, number
 
-    def _temporal(self, weights: Weights, view: View, keypoints: Tensor) -> Terms:
+    def _temporal(self, weights: Weights, view: View, image: Tensor, keypoints: Tensor) -> Terms:
         """The terms that look at the teacher and at an earlier frame, where there are such."""
         config, terms = self.config, dict[str, Tensor]()
-        image = self.history[-1][0]
         if self.teacher:
             parts = teacher_terms(view.figure, self._taught(image), config.teacher_rows, config.teacher_aligned)
             terms |= parts | {"teacher": added(parts, config.weights.teacher_parts)}
-        if config.use_motion and self.frame - config.interval >= config.first_frame:
-            earlier_image, earlier_keypoints = self.history[-1 - config.interval]
-            earlier = self._fresh_view(weights, earlier_image).figure
-            terms["motion"] = motion_error(
-                view.figure, earlier, keypoints, earlier_keypoints, config.rows, config.motion_mask
-            )
+        there = config.use_motion and self.frame - config.interval >= config.first_frame
+        earlier = self.history[-1 - config.interval] if there else None
+        if earlier is not None:
+            figure = self._fresh_view(weights, earlier[0]).figure
+            terms["motion"] = motion_error(view.figure, figure, keypoints, earlier[1], config.rows, config.motion_mask)
         return terms
 
     @torch.no_grad()

@@ -3,7 +3,7 @@
 Every term is the mean that is published, unweighted; `Weights` in adaptation.py has the factors.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, assert_never
 
 import torch
@@ -54,6 +54,10 @@ class Exemplar:
     rotvecs: Float[Tensor, "b 24 3"]
     """Of each joint relative to its parent, the root's relative to the camera [rad]."""
     betas: Float[Tensor, "b 10"]
+
+    def to(self, device: torch.device | str) -> "Exemplar":
+        """The same elsewhere."""
+        return Exemplar(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 def figure_of(prediction: Prediction, points: PointModel) -> Figure:
