@@ -1,6 +1,6 @@
 """What RIE's published checkpoints look like, and what they become here (rie spec, section 3)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
@@ -15,7 +15,7 @@ MOST_LAYERS = 12
 """Of a temporal encoder; the published have four, and twelve would see more than a million frames."""
 
 
-def encoder_keys(published: str, ours: str) -> KeyTable:
+def encoder_keys(published: str = "", ours: str = "") -> KeyTable:
     """The names of a temporal encoder, behind the given beginnings (the published one is a pattern)."""
     pairs = [("expand_conv", "first"), ("expand_bn", "first_norm"), ("shrink", "last")]
     for layer in range(MOST_LAYERS):
@@ -23,21 +23,23 @@ def encoder_keys(published: str, ours: str) -> KeyTable:
             number = 2 * layer + part
             pairs.append((rf"layers_conv\.{number}", f"layers.{layer}.{name}"))
             pairs.append((rf"layers_bn\.{number}", f"layers.{layer}.{name}_norm"))
-    return tuple((rf"{published}{theirs}\.(\w+)", rf"{ours}{name}.\1") for theirs, name in pairs)
+    return _table(pairs, published, ours)
 
 
-def residual_keys(published: str, ours: str) -> KeyTable:
+def residual_keys(published: str = "", ours: str = "") -> KeyTable:
     """The names of a residual block."""
-    pairs = (("w1", "first"), ("batch_norm1", "first_norm"), ("w2", "second"), ("batch_norm2", "second_norm"))
-    return tuple((rf"{published}{theirs}\.(\w+)", rf"{ours}{name}.\1") for theirs, name in pairs)
+    pairs = [("w1", "first"), ("batch_norm1", "first_norm"), ("w2", "second"), ("batch_norm2", "second_norm")]
+    return _table(pairs, published, ours)
 
 
-def dense_keys(published: str, ours: str) -> KeyTable:
+def dense_keys(published: str = "", ours: str = "") -> KeyTable:
     """The names of a fully connected block."""
-    pairs = (("fc_1", "first"), ("bn_1", "first_norm"), ("fc_2", "last"))
-    outer = tuple((rf"{published}{theirs}\.(\w+)", rf"{ours}{name}.\1") for theirs, name in pairs)
-    blocks = (residual_keys(rf"{published}layers\.{k}\.", f"{ours}blocks.{k}.") for k in range(2))
-    return (*outer, *sum(blocks, ()))
+    outer = _table([("fc_1", "first"), ("bn_1", "first_norm"), ("fc_2", "last")], published, ours)
+    return (*outer, *residual_keys(rf"{published}layers\.(?P<block>\d+)\.", rf"{ours}blocks.\g<block>."))
+
+
+def _table(pairs: Sequence[tuple[str, str]], published: str, ours: str) -> KeyTable:
+    return tuple((rf"{published}{theirs}\.(?P<leaf>\w+)", rf"{ours}{name}.\g<leaf>") for theirs, name in pairs)
 
 
 def _keys() -> KeyTable:
