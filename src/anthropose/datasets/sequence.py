@@ -61,6 +61,8 @@ class Sequence:
     """The number of each frame in its video, from 0; published databases do not tell."""
     images: np.ndarray | None = None
     """Of each frame the path of its picture, below the folder of the release; texts."""
+    activities: Int[np.ndarray, "n"] | None = None
+    """What the person does in each frame, by the number that the data set has for it; for tables by activity."""
 
     def __len__(self) -> int:
         for rows in (self.features, self.keypoints, self.joints, self.pose, self.boxes):
