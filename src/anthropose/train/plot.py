@@ -1,0 +1,107 @@
+"""A run's curves as a picture: the loss and its terms, the validation, and the rate."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anthropose.colours import PALETTE
+from anthropose.train.logs import Row
+from anthropose.writing import whole_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_INK, _FAINT = "#222222", "#d0d0d0"
+
+
+def write_curve(path: Path, rows: Sequence[Row], title: str, best: Sequence[str]) -> None:
+    """Writes a PNG of what a log holds; panels that would be empty are left out.
+
+    Args:
+        best: the figure of the validation that chooses the best epoch, for each stage; "" where there is none.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    trained = [row for row in rows if "loss" in row]
+    validated = [row for row in rows if any(key.startswith("validation/") for key in row)]
+    panels = [_draw_losses] * bool(trained) + [_draw_validation] * bool(validated) + [_draw_rates] * bool(trained)
+    heights = {_draw_losses: 3.4, _draw_validation: 2.6, _draw_rates: 1.5}
+    figure = Figure(figsize=(9.6, sum(heights[draw] for draw in panels) + 0.8), layout="constrained")
+    all_axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=[heights[p] for p in panels])
+    for draw, (axes,) in zip(panels, all_axes, strict=True):
+        _plain_axes(axes)
+        draw(axes, trained if draw is not _draw_validation else validated, best)
+        _mark_stages(axes, rows)
+    figure.suptitle(title, fontsize=11, color=_INK)
+    all_axes[-1, 0].set_xlabel("step")
+    with whole_file(path) as part:
+        FigureCanvasAgg(figure).print_png(part)
+
+
+def _draw_losses(axes: "Axes", rows: Sequence[Row], best: Sequence[str]) -> None:
+    terms = sorted({key for row in rows for key in row if key.startswith("loss/")})
+    for index, key in enumerate(terms if len(terms) > 1 else []):
+        style = "--" if index >= len(PALETTE) else "-"
+        _line(axes, rows, key, key.removeprefix("loss/"), color=PALETTE[index % len(PALETTE)], linestyle=style)
+    _line(axes, rows, "loss", "loss", color=_INK, linewidth=1.6)
+    if all(row["loss"] > 0 for row in rows):
+        axes.set_yscale("log")
+    axes.set_ylabel("loss")
+    _legend(axes)
+
+
+def _draw_validation(axes: "Axes", rows: Sequence[Row], best: Sequence[str]) -> None:
+    keys = list(dict.fromkeys(key for row in rows for key in row if key.startswith("validation/")))
+    chosen = {f"validation/{key}" for key in best}
+    shown = [key for key in keys if key in chosen] or keys
+    for index, key in enumerate(shown):
+        colour = PALETTE[(6 - index) % len(PALETTE)]
+        _line(axes, rows, key, key.removeprefix("validation/"), color=colour, marker=".", markersize=4)
+        lowest = min((row for row in rows if key in row), key=lambda row: row[key])
+        axes.plot(lowest["step"], lowest[key], "o", color=colour, markersize=7, markerfacecolor="none")
+        axes.annotate(
+            f"{lowest[key]:.4g}", (lowest["step"], lowest[key]), xytext=(0, 7), textcoords="offset points",
+            ha="center", fontsize=9, color=_INK,
+        )  # fmt: skip
+    axes.margins(y=0.15)
+    axes.set_ylabel("validation")
+    _legend(axes)
+
+
+def _draw_rates(axes: "Axes", rows: Sequence[Row], best: Sequence[str]) -> None:
+    _line(axes, rows, "rate", "rate", color=_INK)
+    if all(row.get("rate", 1.0) > 0 for row in rows):
+        axes.set_yscale("log")
+    axes.set_ylabel("rate")
+
+
+def _line(axes: "Axes", rows: Sequence[Row], key: str, label: str, **style: object) -> None:
+    points = [(row["step"], row[key]) for row in rows if key in row and math.isfinite(row[key])]
+    axes.plot(*zip(*points, strict=True), label=label, **{"linewidth": 1.1, **style})  # type: ignore[arg-type]
+
+
+def _plain_axes(axes: "Axes") -> None:
+    axes.grid(color=_FAINT, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=9)
+
+
+def _legend(axes: "Axes") -> None:
+    if len(axes.get_legend_handles_labels()[0]) > 1:
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9)
+
+
+def _mark_stages(axes: "Axes", rows: Sequence[Row]) -> None:
+    """A line where each stage but the first begins."""
+    for before, after in itertools.pairwise(rows):
+        if before["stage"] != after["stage"]:
+            axes.axvline(before["step"], color=_INK, linewidth=0.8, linestyle=(0, (2, 2)))
+            where = axes.get_xaxis_transform()
+            axes.text(before["step"], 1.01, f" {after['stage']}", transform=where, fontsize=8, color=_INK)
