@@ -63,11 +63,7 @@ def _why_unread(path: Path, error: Exception) -> str:
         return (
             f"{path}: refused, since it asks for {name}, which no published checkpoint needs; get it from its authors"
         )
-    kind = "is empty" if path.stat().st_size == 0 else "is cut short or no checkpoint of torch.save"
-    return f"{path}: {kind} ({_first_line(error)}); fetch it again from where it is published"
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    last = text.splitlines()[-1] if "WeightsUnpickler error" in text else text.splitlines()[0]
-    return last.replace("WeightsUnpickler error:", "").strip().rstrip(".")[:120]
+    if isinstance(error, OSError):
+        return f"{path}: cannot be read ({error.strerror or error})"
+    kind = "is empty" if path.stat().st_size == 0 else "is cut short, or no checkpoint of torch.save"
+    return f"{path}: {kind}; fetch it again from where it is published"
