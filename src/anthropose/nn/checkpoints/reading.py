@@ -63,7 +63,7 @@ def _why_unread(path: Path, error: Exception) -> str:
         return (
             f"{path}: refused, since it asks for {name}, which no published checkpoint needs; get it from its authors"
         )
-    if isinstance(error, OSError):
-        return f"{path}: cannot be read ({error.strerror or error})"
+    if isinstance(error, PermissionError):
+        return f"{path}: no permission to read it"
     kind = "is empty" if path.stat().st_size == 0 else "is cut short, or no checkpoint of torch.save"
     return f"{path}: {kind}; fetch it again from where it is published"
