@@ -47,7 +47,6 @@ from anthropose.methods.dynaboa.preprocessing import (
     Window,
     crop,
     exact_keypoints,
-    internet_frames,
     nearest_window,
     normalised,
     published_keypoints,
@@ -491,21 +490,6 @@ def test_keypoints_of_any_set_fill_the_rows_of_their_names() -> None:
     for name in ("nose", "head_top", "op_left_heel"):
         assert (rows[0, SPIN_49.index(name)] == 0).all()
     assert [rows_for(skeleton) for skeleton in (BODY_25, COCO_17, MEDIAPIPE_33)] == ["openpose", "labelled", "all"]
-
-
-def test_internet_frames_leave_out_the_weak_and_the_small() -> None:
-    joints = np.zeros((4, 17, 3))
-    joints[..., :2] = np.random.default_rng(0).uniform(0, 400, (4, 17, 2))
-    joints[..., 2] = 0.9
-    joints[1, :, :2] *= 0.1
-    joints[3, :, 2] = 0.2
-    joints[0, COCO_17.index("left_wrist"), 2] = 0.1
-    found = internet_frames(joints, np.array([3.0, 3.0, 2.0, 3.0]))
-    assert [one.detection for one in found] == [0]
-    assert found[0].scale == pytest.approx(np.ptp(joints[0, :, :2], axis=0).max() / 200)
-    row = found[0].keypoints[SPIN_49.index("left_wrist")]
-    np.testing.assert_allclose(row, [*joints[0, COCO_17.index("left_wrist"), :2], 0.0])
-    assert found[0].keypoints[SPIN_49.index("right_knee"), 2] == 1
 
 
 def test_the_web_cameras_box_holds_all_rows() -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from anthropose.body.model import BodyModel
 from anthropose.body.prior import GaussianMixturePrior
+from anthropose.datasets.raw.alphapose import internet_frames
 from anthropose.geometry.alignment import procrustes
 from anthropose.geometry.cameras import crop_camera_to_image, project
 from anthropose.geometry.rotations import (
@@ -35,7 +36,6 @@ from anthropose.methods.dynaboa.model import EPS, PUBLISHED, STEERING, BaseModel
 from anthropose.methods.dynaboa.preprocessing import (
     ROWS,
     crop,
-    internet_frames,
     normalised,
     published_keypoints,
     published_pixels,

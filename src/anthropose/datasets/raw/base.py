@@ -74,23 +74,21 @@ class VideoFrames:
 
     path: Path
     numbers: Int[np.ndarray, "n"]
-    """From 0, increasing."""
+    """From 0, never decreasing; a frame that holds two people may come twice."""
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def frames(self) -> Iterator[Picture]:
-        given = 0
+        given, first = 0, int(self.numbers[0]) if len(self) else 0
         try:
-            wanted = iter(self.numbers.tolist())
-            number = next(wanted, None)
-            for index, picture in enumerate(open_video(self.path)):
-                if number is None:
-                    return
-                if index == number:
+            for index, picture in enumerate(open_video(self.path).frames(first), first):
+                while given < len(self) and self.numbers[given] == index:
                     yield picture
-                    given, number = given + 1, next(wanted, None)
-            error = UserError(f"{self.path}: the video ends before frame {number}")
+                    given += 1
+                if given == len(self):
+                    return
+            error = UserError(f"{self.path}: the video ends before frame {self.numbers[given:][0]}")
         except UserError as failure:
             error = failure
         for _ in range(given, len(self)):

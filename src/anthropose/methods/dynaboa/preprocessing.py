@@ -14,12 +14,11 @@ from jaxtyping import Float, Int
 from scipy import ndimage
 from torch import Tensor
 
+from anthropose.datasets.raw.alphapose import LEAST_CONFIDENCE, SCALE, published_box
 from anthropose.geometry.cameras import CROP
 from anthropose.geometry.crops import IMAGE_MEAN, IMAGE_STD
-from anthropose.skeleton import COCO_17, SPIN_49, Skeleton, pick
+from anthropose.skeleton import SPIN_49, Skeleton, pick
 
-SCALE = 200.0
-"""Pixels along a box's side where its published scale is 1."""
 Rows = Literal["labelled", "openpose", "all"]
 ROWS: dict[Rows, slice] = {"labelled": slice(25, 49), "openpose": slice(0, 25), "all": slice(0, 49)}
 """Parts of SPIN-49: the published losses on keypoints read the labelled rows, those of the web camera the others."""
@@ -132,49 +131,6 @@ def spin_49(keypoints: Float[Tensor, "*b k 3"], skeleton: Skeleton) -> Float[Ten
     """
     rows, _ = pick(keypoints, skeleton, SPIN_49)
     return torch.where(rows.isfinite().all(-1, keepdim=True), rows, torch.zeros_like(rows))
-
-
-def published_box(points: Float[np.ndarray, "j 2"], margin: float = 1.0) -> tuple[Float[np.ndarray, "2"], float]:
-    """Centre and scale of the square around all points, missing ones too, `margin` times as wide as it must be."""
-    low, high = points.min(0), points.max(0)
-    return (low + high) / 2, float((high - low).max() * margin / SCALE)
-
-
-LEAST_CONFIDENCE = 0.3
-LEAST_SCORE, LEAST_DIAGONAL = 2.5, 250.0
-"""Of the detections that become frames of the published internet videos."""
-
-
-@dataclass(frozen=True)
-class InternetFrame:
-    """A detection that the published program for internet videos adapts to."""
-
-    detection: int
-    """Its place in the list of detections."""
-    center: Float[np.ndarray, "2"]
-    scale: float
-    keypoints: Float[np.ndarray, "49 3"]
-    """Pixels of the full image; confidences 0 or 1."""
-
-
-def internet_frames(keypoints: Float[np.ndarray, "d 17 3"], scores: Float[np.ndarray, "d"]) -> list[InternetFrame]:
-    """AlphaPose's detections as published: weak and small ones dropped, boxes around all 17 joints, in file order.
-
-    There is no identity: two people of one frame become two frames.
-    """
-    order = [i for i, name in enumerate(SPIN_49.joints[LABELLED]) if name in COCO_17.joints]
-    names = [SPIN_49.joints[LABELLED][i] for i in order]
-    kept = []
-    for index, (joints, score) in enumerate(zip(keypoints, scores, strict=True)):
-        sure = joints[joints[:, 2] > LEAST_CONFIDENCE, :2]
-        if score < LEAST_SCORE or len(sure) == 0 or np.linalg.norm(np.ptp(sure, axis=0)) < LEAST_DIAGONAL:
-            continue
-        rows = np.zeros((49, 3))
-        coco = joints[[COCO_17.index(name) for name in names]]
-        rows[[LABELLED.start + i for i in order]] = np.column_stack([coco[:, :2], coco[:, 2] > LEAST_CONFIDENCE])
-        center, scale = published_box(joints[:, :2])
-        kept.append(InternetFrame(index, center, scale, rows))
-    return kept
 
 
 def web_camera_frame(
