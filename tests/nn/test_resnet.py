@@ -40,6 +40,19 @@ def test_a_crops_features_do_not_depend_on_the_others_in_the_batch(norm: Norm) -
     torch.testing.assert_close(trunk(images)[1:2], trunk(images[1:2]), atol=1e-5, rtol=1e-5)
 
 
+@both
+def test_features_are_the_same_while_learning_and_gradients_lie_as_their_weights_do(norm: Norm) -> None:
+    trunk, images = small(norm), torch.randn(3, 3, 64, 64)
+    with torch.no_grad():
+        features = trunk(images)
+    learning = trunk(images)
+    torch.testing.assert_close(learning, features, atol=1e-5, rtol=1e-5)
+    learning.sum().backward()
+    for parameter in trunk.parameters():
+        assert parameter.grad is not None
+        assert parameter.grad.stride() == parameter.stride()
+
+
 def test_only_batch_normalisation_has_statistics() -> None:
     assert any("running_mean" in key for key in small("batch").state_dict())
     assert not any("running" in key or "tracked" in key for key in small("group").state_dict())

@@ -98,8 +98,11 @@ class ResNet50Trunk(nn.Module):
         return list(self._steps(images))
 
     def _steps(self, images: Float[Tensor, "b 3 h w"]) -> Iterator[Float[Tensor, "b c k l"]]:
-        # Channels last: the same values, up to a quarter less time for a batch of 16 on a CPU.
-        x = self.stem(images.contiguous(memory_format=torch.channels_last))
+        if not torch.is_grad_enabled():
+            # The same values, in up to a quarter less time for batches on a CPU (benchmarks/features.py); learning
+            # gains nothing, and its gradients would lie otherwise in memory than their weights.
+            images = images.contiguous(memory_format=torch.channels_last)
+        x = self.stem(images)
         yield x
         x = self.pool(self.stem_norm(x).relu())
         for stage in (self.stage1, self.stage2, self.stage3, self.stage4):
