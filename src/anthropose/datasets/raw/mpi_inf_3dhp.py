@@ -5,7 +5,6 @@ count, and their boxes, are VIBE's and TCMR's (specs vibe_base 9.1, tcmr 4.3); w
 of its labels is in parallel_branch spec, section 10.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from anthropose.datasets.raw.base import (
     check_folder,
 )
 from anthropose.datasets.raw.files import needed, read_hdf5, read_mat
-from anthropose.datasets.raw.rows import boxes_around, runs
+from anthropose.datasets.raw.rows import boxes_around, numbered_images, runs
 from anthropose.datasets.sequence import Sequence
 from anthropose.errors import UserError
 from anthropose.skeleton import MPII3D_17, MPII3D_28, SPIN_49, Skeleton
@@ -197,19 +196,12 @@ def _train_labels(path: Path, camera: int) -> Labels:
 
 def _train_pictures(folder: Path, camera: int, count: int) -> _Found | None:
     for place in ("imageFrames", "imageSequence"):
-        files = _numbered(folder / place / f"video_{camera}")
+        files = numbered_images(folder / place / f"video_{camera}")
         if files:
             first = 0 if 0 in files else 1
             return _Found({number - first: path for number, path in files.items()})
     video = folder / "imageSequence" / f"video_{camera}.avi"
     return _Found(None, video) if video.is_file() else None
-
-
-def _numbered(folder: Path) -> dict[int, Path]:
-    """The images of a folder by the last number in their names."""
-    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    digits = {path: re.findall(r"\d+", path.stem) for path in paths}
-    return {int(found[-1]): path for path, found in digits.items() if found}
 
 
 class MPIInf3DHPTest:
@@ -239,7 +231,7 @@ ROOT/TS1/imageSequence/img_000001.jpg"""
 
     def _load(self, root: Path, number: int, findings: Findings) -> Iterator[RawSequence]:
         folder = root / f"TS{number}"
-        files = _numbered(folder / "imageSequence")
+        files = numbered_images(folder / "imageSequence")
         found = _Found({index - 1: path for index, path in files.items()}) if files else None
         labels = read_test_labels(folder / "annot_data.mat", _size(files.values(), folder.name), self.joints)
         if found is None:

@@ -1,7 +1,19 @@
-"""What several releases do with rows of labels: runs of consecutive frames, and boxes around keypoints."""
+"""What several releases do alike: images by number, runs of consecutive frames, boxes around keypoints."""
+
+import re
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+
+from anthropose.video.opening import IMAGE_SUFFIXES
+
+
+def numbered_images(folder: Path) -> dict[int, Path]:
+    """The images of a folder by the last number in their names, in the order of the names; empty without a folder."""
+    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    digits = {path: re.findall(r"\d+", path.stem) for path in paths}
+    return {int(found[-1]): path for path, found in digits.items() if found}
 
 
 def runs(frames: Int[np.ndarray, "n"]) -> list[slice]:
