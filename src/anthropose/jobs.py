@@ -8,7 +8,6 @@ on as if it had not been, and several processes do what one would.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from collections.abc import Sequence as List
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -58,16 +57,19 @@ class Share:
     """Of this process, from 0."""
     processes: int = 1
 
-    def of(self, values: List[Values]) -> List[Values]:
-        """This process's part of the values of one batch: a slice, so shares laid end to end are the whole again.
+    def of(self, values: Values) -> Values:
+        """This process's part of the values of one batch, be they a list, an array or a tensor.
+
+        It is a slice, so that the shares laid end to end are the whole again.
 
         Take it of the numbers of the items that a batch is made from, before the items are read. Where there are fewer
         items than processes, some shares are empty, and a batch may then have no rows.
         """
-        return values[self._edge(self.rank, len(values)) : self._edge(self.rank + 1, len(values))]
+        return values[self.part(len(values))]  # type: ignore[arg-type, index]
 
-    def _edge(self, rank: int, count: int) -> int:
-        return rank * count // self.processes
+    def part(self, count: int) -> slice:
+        """Which of so many values are this process's."""
+        return slice(self.rank * count // self.processes, (self.rank + 1) * count // self.processes)
 
 
 Batches = Callable[[int, Share], Iterable[Any]]

@@ -62,7 +62,7 @@ def batches(epoch: int, share: Share, pause: float = 0.0, endless: bool = True, 
         time.sleep(pause)
         x, y = points(generator, rows)
         names = tuple(f"sequence-{number}-{row}" for row in range(rows))
-        yield Points(share.of(x), share.of(y), share.of(names))  # type: ignore[arg-type, type-var]
+        yield Points(share.of(x), share.of(y), share.of(names))
         number += 1
 
 

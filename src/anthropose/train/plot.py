@@ -63,27 +63,35 @@ def _draw_validation(axes: "Axes", rows: Sequence[Row], best: Sequence[str]) -> 
     for index, key in enumerate(shown):
         colour = PALETTE[(6 - index) % len(PALETTE)]
         _line(axes, rows, key, key.removeprefix("validation/"), color=colour, marker=".", markersize=4)
-        lowest = min((row for row in rows if key in row), key=lambda row: row[key])
+        last = [row for row in rows if key in row and row["stage"] == rows[-1]["stage"]] or [rows[-1]]
+        lowest = min(last, key=lambda row: row.get(key, math.inf))
+        if key not in lowest:
+            continue
         axes.plot(lowest["step"], lowest[key], "o", color=colour, markersize=7, markerfacecolor="none")
         axes.annotate(
             f"{lowest[key]:.4g}", (lowest["step"], lowest[key]), xytext=(0, 7), textcoords="offset points",
             ha="center", fontsize=9, color=_INK,
         )  # fmt: skip
     axes.margins(y=0.15)
-    axes.set_ylabel("validation")
+    axes.set_ylabel("validation" if len(shown) > 1 else shown[0].removeprefix("validation/"))
     _legend(axes)
 
 
 def _draw_rates(axes: "Axes", rows: Sequence[Row], best: Sequence[str]) -> None:
-    _line(axes, rows, "rate", "rate", color=_INK)
+    _line(axes, rows, "rate", "rate", color=_INK, drawstyle="steps-pre")
     if all(row.get("rate", 1.0) > 0 for row in rows):
         axes.set_yscale("log")
     axes.set_ylabel("rate")
 
 
 def _line(axes: "Axes", rows: Sequence[Row], key: str, label: str, **style: object) -> None:
-    points = [(row["step"], row[key]) for row in rows if key in row and math.isfinite(row[key])]
-    axes.plot(*zip(*points, strict=True), label=label, **{"linewidth": 1.1, **style})  # type: ignore[arg-type]
+    """Draws a column, with a gap where a stage ends."""
+    steps, values = [], []
+    for _, own in itertools.groupby(rows, key=lambda row: row["stage"]):
+        points = [(row["step"], row[key]) for row in own if key in row and math.isfinite(row[key])]
+        steps += [step for step, _ in points] + [math.nan]
+        values += [value for _, value in points] + [math.nan]
+    axes.plot(steps, values, label=label, **{"linewidth": 1.1, **style})  # type: ignore[arg-type]
 
 
 def _plain_axes(axes: "Axes") -> None:
@@ -99,9 +107,10 @@ def _legend(axes: "Axes") -> None:
 
 
 def _mark_stages(axes: "Axes", rows: Sequence[Row]) -> None:
-    """A line where each stage but the first begins."""
+    """Where there are several stages, a line where each begins, with its name."""
+    begins = {rows[0]["stage"]: 0}
     for before, after in itertools.pairwise(rows):
-        if before["stage"] != after["stage"]:
-            axes.axvline(before["step"], color=_INK, linewidth=0.8, linestyle=(0, (2, 2)))
-            where = axes.get_xaxis_transform()
-            axes.text(before["step"], 1.01, f" {after['stage']}", transform=where, fontsize=8, color=_INK)
+        begins.setdefault(after["stage"], before["step"])
+    for name, step in begins.items() if len(begins) > 1 else ():
+        axes.axvline(step, color=_INK, linewidth=0.8, linestyle=(0, (2, 2)))
+        axes.text(step, 1.01, f" {name}", transform=axes.get_xaxis_transform(), fontsize=8, color=_INK)
