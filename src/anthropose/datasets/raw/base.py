@@ -221,11 +221,15 @@ RAW_SETS: dict[str, str] = {
     "h36m-tight": "anthropose.datasets.raw.human36m:Human36MTight",
     "mpii3d": "anthropose.datasets.raw.mpi_inf_3dhp:MPIInf3DHP",
     "mpii3d-test": "anthropose.datasets.raw.mpi_inf_3dhp:MPIInf3DHPTest",
+    "mpii3d-test-whole": "anthropose.datasets.raw.mpi_inf_3dhp:MPIInf3DHPTestWhole",
+    "mpii3d-test-annot3": "anthropose.datasets.raw.mpi_inf_3dhp:MPIInf3DHPTestOwnSkeletons",
     "insta": "anthropose.datasets.raw.instavariety:InstaVariety",
     "posetrack": "anthropose.datasets.raw.posetrack:PoseTrack",
     "pennaction": "anthropose.datasets.raw.penn_action:PennAction",
+    "pennaction-tcmr": "anthropose.datasets.raw.penn_action:PennActionAsTCMR",
     "amass": "anthropose.datasets.raw.amass:AMASS",
     "internet": "anthropose.datasets.raw.internet:Internet",
+    "internet-dynaboa": "anthropose.datasets.raw.internet:InternetAsDynaBOA",
 }
 """Every release that `anthropose prepare` reads, by the name that it is asked for."""
 

@@ -12,12 +12,23 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from anthropose.datasets.raw.base import EncodedImages, Findings, RawOptions, RawSequence, RawSource, check_folder
+from anthropose.datasets.raw.base import (
+    EncodedImages,
+    Findings,
+    RawOptions,
+    RawSequence,
+    RawSource,
+    check_folder,
+    short_release,
+)
 from anthropose.datasets.raw.tfrecords import Feature, example, records
 from anthropose.datasets.sequence import Sequence
 from anthropose.errors import UserError
 from anthropose.geometry.cameras import CROP
 from anthropose.skeleton import INSTA_25
+
+TRAIN_FILES = 273
+"""How many files the release has to train on."""
 
 
 class InstaVariety:
@@ -26,7 +37,7 @@ class InstaVariety:
     name = "insta"
     subsets: tuple[str, ...] = ("train", "test", "val")
     layout = """\
-ROOT/train/*.tfrecord                            273 files; also test/ and val/, or the files right in ROOT"""
+    ROOT/train/*.tfrecord                            273 files; also test/ and val/, or the files right in ROOT"""
 
     def __init__(self, options: RawOptions) -> None:
         self.options = options
@@ -35,7 +46,9 @@ ROOT/train/*.tfrecord                            273 files; also test/ and val/,
         """A source for each file."""
         folder = root / subset if (root / subset).is_dir() else root
         check_folder(folder, ["*.tfrecord"], self.layout)
-        return [RawSource(path.stem, partial(_load, path)) for path in sorted(folder.glob("*.tfrecord"))]
+        paths = sorted(folder.glob("*.tfrecord"))
+        sources = [RawSource(path.stem, partial(_load, path)) for path in paths]
+        return sources + short_release(len(paths), TRAIN_FILES if subset == "train" else 0, "TFRecord files")
 
 
 def _load(path: Path, findings: Findings) -> Iterator[RawSequence]:

@@ -48,9 +48,9 @@ class Internet:
     name = "internet"
     subsets: tuple[str, ...] = ("test",)
     layout = """\
-ROOT/NAME.mp4                   the video, or its frames as images/NAME/000001.png and so on
-ROOT/NAME.json                  what AlphaPose found (its alphapose-results.json, renamed), or
-ROOT/NAME/*_keypoints.json      what OpenPose found, one file for each frame; or in NAME_json/"""
+    ROOT/NAME.mp4                   the video, or its frames as images/NAME/000001.png and so on
+    ROOT/NAME.json                  what AlphaPose found (its alphapose-results.json, renamed), or
+    ROOT/NAME/*_keypoints.json      what OpenPose found, one file for each frame; or in NAME_json/"""
     crop_scale = 1.1
 
     def __init__(self, options: RawOptions) -> None:

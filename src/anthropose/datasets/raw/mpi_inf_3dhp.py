@@ -51,9 +51,9 @@ class MPIInf3DHP:
     name = "mpii3d"
     subsets: tuple[str, ...] = ("train",)
     layout = """\
-ROOT/S1/Seq1/annot.mat                           and so on for S1 to S8, Seq1 and Seq2
-ROOT/S1/Seq1/imageSequence/video_0.avi           as released; or the frames cut from it,
-ROOT/S1/Seq1/imageFrames/video_0/000000.jpg      numbered from 0 or 1, also in imageSequence/video_0/"""
+    ROOT/S1/Seq1/annot.mat                           and so on for S1 to S8, Seq1 and Seq2
+    ROOT/S1/Seq1/imageSequence/video_0.avi           as released; or the frames cut from it,
+    ROOT/S1/Seq1/imageFrames/video_0/000000.jpg      numbered from 0 or 1, also in imageSequence/video_0/"""
     people = tuple(range(1, 9))
     cameras = (0, 1, 2, 4, 5, 6, 7, 8)
     crop_scale = 1.2
@@ -214,8 +214,8 @@ class MPIInf3DHPTest:
     name = "mpii3d-test"
     subsets: tuple[str, ...] = ("test",)
     layout = """\
-ROOT/TS1/annot_data.mat                          and so on for TS1 to TS6
-ROOT/TS1/imageSequence/img_000001.jpg"""
+    ROOT/TS1/annot_data.mat                          and so on for TS1 to TS6
+    ROOT/TS1/imageSequence/img_000001.jpg"""
     crop_scale = 1.2
     joints = "univ_annot3"
     whole = False

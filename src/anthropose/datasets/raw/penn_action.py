@@ -10,12 +10,23 @@ from pathlib import Path
 
 import numpy as np
 
-from anthropose.datasets.raw.base import Findings, ImageFiles, RawOptions, RawSequence, RawSource, check_folder
+from anthropose.datasets.raw.base import (
+    Findings,
+    ImageFiles,
+    RawOptions,
+    RawSequence,
+    RawSource,
+    check_folder,
+    short_release,
+)
 from anthropose.datasets.raw.files import needed, read_mat
 from anthropose.datasets.raw.rows import boxes_around
 from anthropose.datasets.sequence import Sequence
 from anthropose.errors import UserError
 from anthropose.skeleton import PENN_13
+
+FILES = 2326
+"""How many videos the release has."""
 
 
 class PennAction:
@@ -27,8 +38,8 @@ class PennAction:
     name = "pennaction"
     subsets: tuple[str, ...] = ("train", "test")
     layout = """\
-ROOT/labels/0001.mat
-ROOT/frames/0001/000001.jpg"""
+    ROOT/labels/0001.mat
+    ROOT/frames/0001/000001.jpg"""
     crop_scale = 1.3
     margin = 1.1
     around = "visible"
@@ -40,7 +51,8 @@ ROOT/frames/0001/000001.jpg"""
         """A source for each video of both parts; the labels say to which it belongs."""
         check_folder(root, ["labels/*.mat"], self.layout)
         paths = sorted((root / "labels").glob("*.mat"))
-        return [RawSource(path.stem, partial(self._load, root, path, subset)) for path in paths]
+        sources = [RawSource(path.stem, partial(self._load, root, path, subset)) for path in paths]
+        return sources + short_release(len(paths), FILES, "files in labels")
 
     def _load(self, root: Path, path: Path, subset: str, findings: Findings) -> Iterator[RawSequence]:
         x, y, seen, train, count = needed(read_mat(path), path, "x", "y", "visibility", "train", "nframes")

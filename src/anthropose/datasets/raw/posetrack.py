@@ -11,7 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from anthropose.datasets.raw.base import Findings, ImageFiles, RawOptions, RawSequence, RawSource, check_folder
+from anthropose.datasets.raw.base import (
+    Findings,
+    ImageFiles,
+    RawOptions,
+    RawSequence,
+    RawSource,
+    check_folder,
+    short_release,
+)
 from anthropose.datasets.raw.files import needed, read_json
 from anthropose.datasets.sequence import Sequence
 from anthropose.errors import UserError
@@ -19,6 +27,8 @@ from anthropose.skeleton import POSETRACK_17
 
 MARGIN = 0.8
 """The square's side, as a share of the longer side of the annotated box, which is loose."""
+FILES = {"train": 593, "val": 170}
+"""How many videos the release has."""
 LEAST_FRAMES = 8
 """Of a track, in labelled images; shorter ones are left out."""
 
@@ -33,8 +43,8 @@ class PoseTrack:
     name = "posetrack"
     subsets: tuple[str, ...] = ("train", "val")
     layout = """\
-ROOT/annotations/train/000001_bonn_train.json    and annotations/val/
-ROOT/images/train/000001_bonn_train/000000.jpg"""
+    ROOT/annotations/train/000001_bonn_train.json    and annotations/val/
+    ROOT/images/train/000001_bonn_train/000000.jpg"""
     crop_scale = 1.3
 
     def __init__(self, options: RawOptions) -> None:
@@ -44,7 +54,8 @@ ROOT/images/train/000001_bonn_train/000000.jpg"""
         """A source for each video."""
         check_folder(root, [f"annotations/{subset}/*.json"], self.layout)
         paths = sorted((root / "annotations" / subset).glob("*.json"))
-        return [RawSource(path.stem, partial(self._load, root, path)) for path in paths]
+        sources = [RawSource(path.stem, partial(self._load, root, path)) for path in paths]
+        return sources + short_release(len(paths), FILES[subset], f"files in annotations/{subset}")
 
     def _load(self, root: Path, path: Path, findings: Findings) -> Iterator[RawSequence]:
         images, annotations = needed(read_json(path), path, "images", "annotations")
