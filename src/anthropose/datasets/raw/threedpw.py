@@ -139,7 +139,9 @@ class _Person:
     def camera_pose(self) -> Float[np.ndarray, "n 72"]:
         """The pose with the root's rotation leading to the camera."""
         root = rotvec_to_rotmat_as_published(_float(self.pose[:, :3]))
-        turned = rotmat_to_rotvec_as_published(_float(self.cameras[:, :3, :3]) @ root)
+        rotations = _float(self.cameras[:, :3, :3]) @ root
+        turned = rotmat_to_rotvec_as_published(rotations)
+        turned[rotations.isnan().any((1, 2))] = torch.nan  # The published route makes zeros of them.
         return np.concatenate([turned.numpy(), self.pose[:, 3:].astype(np.float32)], axis=1)
 
     def tiled_betas(self) -> Float[np.ndarray, "n 10"]:
