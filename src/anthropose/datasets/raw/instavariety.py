@@ -60,7 +60,7 @@ def _load(path: Path, findings: Findings) -> Iterator[RawSequence]:
             yield _sequence(name, path, example(record))
         except UserError as error:
             findings.left_out(name, str(error))
-        except (KeyError, ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError, OSError, SyntaxError, Image.DecompressionBombError) as error:
             findings.left_out(name, f"{path}: not an example of InstaVariety ({type(error).__name__}: {error})")
 
 
@@ -68,7 +68,7 @@ def _sequence(name: str, path: Path, features: dict[str, Feature]) -> RawSequenc
     encoded = features["image/encoded"]
     assert isinstance(encoded, list)
     count = int(features["meta/N"][0]) if "meta/N" in features else len(encoded)
-    if count != len(encoded):
+    if count != len(encoded) or not count:
         raise ValueError(f"{len(encoded)} pictures, it says {count}")
     with Image.open(io.BytesIO(encoded[0])) as image:
         if image.size != (CROP, CROP):

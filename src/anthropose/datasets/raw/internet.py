@@ -76,7 +76,7 @@ class Internet:
         for track in read_tracks(path, frames.size, frames.rate):
             person = f"{name}_{track.person}"
             there = frames.have(track.frames.numpy())
-            findings.missing(person, "pictures of frames with this person", (~there).sum())
+            findings.missing(person, "pictures of frames with this person", int((~there).sum()))
             rows = np.flatnonzero(there)
             parts = runs(track.frames.numpy()[rows])
             for part, run in enumerate(parts):
@@ -112,7 +112,7 @@ class InternetAsDynaBOA(Internet):
     def _sequences(self, name: str, path: Path, frames: "_Frames", findings: Findings) -> Iterator[RawSequence]:
         numbers, keypoints, scores = _alphapose(path)
         there = frames.have(numbers)
-        findings.missing(name, "pictures of detections", (~there).sum())
+        findings.missing(name, "pictures of detections", int((~there).sum()))
         numbers, keypoints, scores = (array[there] for array in (numbers, keypoints, scores))
         kept = internet_frames(keypoints, scores)
         findings.note(name, "detections left out: weak or small", len(numbers) - len(kept))

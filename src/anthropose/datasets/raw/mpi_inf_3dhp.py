@@ -102,8 +102,8 @@ class Labels:
         finite = np.isfinite(self.points).all((1, 2)) & np.isfinite(self.joints).all((1, 2))
         known = self.points[:, [joint in SPIN_49.joints for joint in self.joint_set.joints]]
         inside = ((known >= 0) & (known < np.array(self.size))).all((1, 2))
-        findings.note(name, "frames left out, their labels are not numbers", (~finite).sum())
-        findings.note(name, "frames left out, a joint is outside the image", (finite & ~inside).sum())
+        findings.note(name, "frames left out, their labels are not numbers", int((~finite).sum()))
+        findings.note(name, "frames left out, a joint is outside the image", int((finite & ~inside).sum()))
         return finite & inside
 
 
@@ -134,7 +134,7 @@ def _segments(
     usable = labels.usable(name, findings)
     if found is not None:
         there = found.has(len(usable))
-        findings.missing(name, "pictures", (~there).sum())
+        findings.missing(name, "pictures", int((~there).sum()))
         extra = 0 if found.files is None else sum(frame >= len(usable) for frame in found.files)
         findings.note(name, "pictures without labels", extra)
         usable &= there

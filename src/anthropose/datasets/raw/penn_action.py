@@ -58,17 +58,20 @@ class PennAction:
         x, y, seen, train, count = needed(read_mat(path), path, "x", "y", "visibility", "train", "nframes")
         if (int(train) == 1) != (subset == "train"):
             return
-        x, y, seen = (np.asarray(array, np.float64).reshape(-1, len(PENN_13)) for array in (x, y, seen))
+        for key, array in zip(("x", "y", "visibility"), (x, y, seen), strict=True):
+            if np.ndim(array) != 2 or np.shape(array)[1] != len(PENN_13):
+                raise UserError(f"{path}: {key} is of shape {np.shape(array)}, expected {len(PENN_13)} joints")
+        x, y, seen = (np.asarray(array, np.float64) for array in (x, y, seen))
         if not len(x) == len(y) == len(seen):
             raise UserError(f"{path}: x has {len(x)} frames, y {len(y)} and visibility {len(seen)}")
-        findings.note(path.stem, f"labels of {len(x)} frames, the file says {int(count)}", len(x) != int(count))
+        findings.note(path.stem, f"labels of {len(x)} frames, the file says {int(count)}", int(len(x) != int(count)))
         yield self._sequence(root, path.stem, np.stack([x, y, seen], axis=2), findings)
 
     def _sequence(self, root: Path, name: str, keypoints: np.ndarray, findings: Findings) -> RawSequence:
         counted = keypoints[..., 2] > 0 if self.around == "visible" else keypoints[..., :2].any(2)
         counted &= np.isfinite(keypoints).all(2)
         kept = counted.any(1)
-        findings.note(name, "frames left out, none of their joints is seen", (~kept).sum())
+        findings.note(name, "frames left out, none of their joints is seen", int((~kept).sum()))
         frames = np.flatnonzero(kept)
         paths = [f"frames/{name}/{frame + 1:06d}.jpg" for frame in frames.tolist()]
         sequence = Sequence(

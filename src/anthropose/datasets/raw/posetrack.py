@@ -88,7 +88,7 @@ def _tracks(
         else:
             place, image = labelled[annotation["image_id"]]
             track = rows.setdefault(annotation["track_id"], {})
-            findings.note(name, "twice in one image, the second left out", place in track)
+            findings.note(name, "twice in one image, the second left out", int(place in track))
             track.setdefault(place, (image, annotation))
     return {track: [by_place[place] for place in sorted(by_place)] for track, by_place in sorted(rows.items())}
 
@@ -110,7 +110,7 @@ def _sequence(name: str, rows: list[Row], root: Path, findings: Findings) -> Raw
     side = np.maximum(width, height) * MARGIN
     paths = [str(image["file_name"]) for image, _ in rows]
     frames = np.array([int(Path(path).stem) for path in paths])
-    findings.note(name, "gaps between frames, which count as consecutive", (np.diff(frames) != 1).sum())
+    findings.note(name, "gaps between frames, which count as consecutive", int((np.diff(frames) != 1).sum()))
     sequence = Sequence(
         name,
         keypoints=keypoints,
