@@ -137,9 +137,7 @@ def _detections(root: Path, name: str) -> Path:
     for place in places:
         if place.is_file() or (place.is_dir() and any(place.glob("*.json"))):
             return place
-    raise UserError(
-        f"{places[0]}: no such file, and no {name}/*_keypoints.json either; run AlphaPose or OpenPose first"
-    )
+    raise UserError(f"{places[0]}: no such file, nor {name}/*_keypoints.json; run AlphaPose or OpenPose first")
 
 
 def _alphapose(path: Path) -> tuple[Int[np.ndarray, "d"], np.ndarray, np.ndarray]:
