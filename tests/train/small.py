@@ -129,10 +129,33 @@ def two(pause: float = 0.0) -> Job:
     )
 
 
-def adversarial(pause: float = 0.0) -> Job:
+def uneven(pause: float = 0.0) -> Job:
+    """As `plain`, with batches of 16, 5 and 1 rows, which two processes cannot share evenly, the last not at all."""
+
+    def made(epoch: int, share: Share) -> Iterator[Points]:
+        streams = [batches(epoch, share, pause, rows=rows) for rows in (16, 5, 1)]
+        while True:
+            yield from map(next, streams)
+
+    return plain(batches=made)
+
+
+def broken(pause: float = 0.0) -> Job:
+    """As `plain`, but for a value that is no number in the last row of the twelfth batch."""
+
+    def made(epoch: int, share: Share) -> Iterator[Points]:
+        for number, batch in enumerate(batches(epoch, share, pause)):
+            if (epoch, number) == (1, 3) and share.rank == share.processes - 1:
+                batch.x[-1] = torch.nan
+            yield batch
+
+    return plain(batches=made)
+
+
+def adversarial(pause: float = 0.0, dropout: float = 0.2, norm: bool = True) -> Job:
     """A network that learns from squares, and from a second one that tells its outputs from true ones."""
     torch.manual_seed(0)
-    network, adversary = Small(), nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1))
+    network, adversary = Small(dropout, norm), nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1))
 
     def loss(batch: Points) -> tuple[Terms, Terms]:
         made = network(batch.x)
@@ -145,6 +168,12 @@ def adversarial(pause: float = 0.0) -> Job:
 
 
 JOBS: dict[str, Callable[..., Job]] = {"one": one, "plain": plain, "two": two, "adversarial": adversarial}
+SHARED: dict[str, Callable[..., Job]] = {
+    "uneven": uneven,
+    "broken": broken,
+    "sure": partial(adversarial, dropout=0.0, norm=False),
+}
+"""Those that are run by two processes."""
 
 
 def weights(path: Path) -> dict[str, Tensor]:
@@ -155,7 +184,7 @@ def main(name: str, folder: str, *options: str) -> int:
     settings = {key: json.loads(value) for key, _, value in (option.partition("=") for option in options)}
     pause = settings.pop("pause", 0.0)
     try:
-        print(train(JOBS[name](pause), Path(folder), Options(**{"device": "cpu", **settings})))
+        print(train({**JOBS, **SHARED}[name](pause), Path(folder), Options(**{"device": "cpu", **settings})))
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
