@@ -122,9 +122,15 @@ def test_labels_are_read_even_where_all_pictures_are_missing(tmp_path: Path) -> 
     write_train(tmp_path / "S1" / "Seq1")
     findings = Findings()
     (raw,) = loaded("mpii3d", tmp_path, "subj1_seq1_vid8", findings)
-    assert raw.pictures is None
+    assert raw.pictures is not None
+    assert raw.pictures.missing().all()
     assert len(raw.sequence) == FRAMES
-    assert "missing: pictures, as imageSequence/video_8.avi" in findings.table()
+    assert "missing: imageSequence/video_8.avi, or its frames as imageFrames/video_8/" in findings.table()
+    points, joints = labels(5, 17)
+    write_test(tmp_path / "TS2", points, joints, np.ones(FRAMES))
+    (raw,) = loaded("mpii3d-test", tmp_path, "TS2")
+    assert raw.pictures is not None
+    assert raw.pictures.missing().all()
 
 
 def test_every_take_and_camera_is_a_source_and_one_that_is_not_there_says_so(tmp_path: Path) -> None:

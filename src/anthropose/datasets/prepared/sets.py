@@ -16,7 +16,7 @@ from anthropose.writing import whole_file
 
 FORMAT = "anthropose-set/1"
 INDEX = "set.json"
-ROWS = ("keypoints", "boxes", "joints", "pose", "betas", "usable", "scored", "posed", "frames", "images")
+ROWS = ("keypoints", "boxes", "joints", "pose", "betas", "usable", "scored", "posed", "frames", "images", "activities")
 """The fields of a sequence with a row for each frame, other than its features."""
 
 

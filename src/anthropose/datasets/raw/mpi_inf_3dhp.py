@@ -73,9 +73,9 @@ class MPIInf3DHP:
     def _load(self, root: Path, person: int, take: int, camera: int, findings: Findings) -> Iterator[RawSequence]:
         name, folder = f"subj{person}_seq{take}_vid{camera}", root / f"S{person}" / f"Seq{take}"
         labels = _train_labels(folder / "annot.mat", camera)
-        found = _train_pictures(folder, camera, len(labels.points))
-        if found is None:
-            findings.missing(name, f"pictures, as imageSequence/video_{camera}.avi or imageFrames/video_{camera}/")
+        found = _train_pictures(folder, camera)
+        if found.video is not None and not found.video.is_file():
+            findings.missing(name, f"imageSequence/video_{camera}.avi, or its frames as imageFrames/video_{camera}/")
         yield from _segments(name, root, labels, found, self.crop_scale, findings)
 
 
@@ -109,7 +109,7 @@ class Labels:
 
 @dataclass(frozen=True)
 class _Found:
-    """The pictures that there are."""
+    """The pictures that there are, or that there should be where there are none at all."""
 
     files: dict[int, Path] | None
     """By the number of the frame; None where they are in a video."""
@@ -128,28 +128,27 @@ class _Found:
 
 
 def _segments(
-    name: str, root: Path, labels: Labels, found: _Found | None, crop_scale: float, findings: Findings
+    name: str, root: Path, labels: Labels, found: _Found, crop_scale: float, findings: Findings
 ) -> Iterator[RawSequence]:
-    """The runs of consecutive frames that are usable and have a picture, or all usable ones where there are none."""
+    """The runs of consecutive frames that are usable and have a picture."""
     usable = labels.usable(name, findings)
-    if found is not None:
-        there = found.has(len(usable))
-        findings.missing(name, "pictures", int((~there).sum()))
-        extra = 0 if found.files is None else sum(frame >= len(usable) for frame in found.files)
-        findings.note(name, "pictures without labels", extra)
-        usable &= there
+    there = found.has(len(usable))
+    findings.missing(name, "pictures", int((~there).sum()))
+    extra = 0 if found.files is None else sum(frame >= len(usable) for frame in found.files)
+    findings.note(name, "pictures without labels", extra)
+    usable &= there
     frames = np.flatnonzero(usable)
     for number, rows in enumerate(runs(frames)):
         yield _raw(f"{name}_seg{number}", root, labels, frames[rows], found, crop_scale)
 
 
 def _raw(
-    name: str, root: Path, labels: Labels, frames: Int[np.ndarray, "n"], found: _Found | None, crop_scale: float
+    name: str, root: Path, labels: Labels, frames: Int[np.ndarray, "n"], found: _Found, crop_scale: float
 ) -> RawSequence:
     points, joints = labels.points[frames], labels.joints[frames] / 1000
     hip = labels.joint_set.index("hip")
     known = np.array([joint in SPIN_49.joints for joint in labels.joint_set.joints])
-    pictures = None if found is None else found.of(frames)
+    pictures = found.of(frames)
     sequence = Sequence(
         name,
         keypoints=np.concatenate([points, np.ones((*points.shape[:2], 1))], axis=2),
@@ -165,7 +164,7 @@ def _raw(
     return RawSequence(sequence, pictures, crop_scale)
 
 
-def _relative(pictures: Pictures | None, root: Path) -> np.ndarray | None:
+def _relative(pictures: Pictures, root: Path) -> np.ndarray | None:
     """Where the pictures lie below the release's folder."""
     if not isinstance(pictures, ImageFiles):
         return None
@@ -194,14 +193,13 @@ def _train_labels(path: Path, camera: int) -> Labels:
     return Labels(points, joints, MPII3D_28, TRAIN_SIZE)
 
 
-def _train_pictures(folder: Path, camera: int, count: int) -> _Found | None:
+def _train_pictures(folder: Path, camera: int) -> _Found:
     for place in ("imageFrames", "imageSequence"):
         files = numbered_images(folder / place / f"video_{camera}")
         if files:
             first = 0 if 0 in files else 1
             return _Found({number - first: path for number, path in files.items()})
-    video = folder / "imageSequence" / f"video_{camera}.avi"
-    return _Found(None, video) if video.is_file() else None
+    return _Found(None, folder / "imageSequence" / f"video_{camera}.avi")
 
 
 class MPIInf3DHPTest:
@@ -231,17 +229,20 @@ class MPIInf3DHPTest:
 
     def _load(self, root: Path, number: int, findings: Findings) -> Iterator[RawSequence]:
         folder = root / f"TS{number}"
-        files = numbered_images(folder / "imageSequence")
-        found = _Found({index - 1: path for index, path in files.items()}) if files else None
+        images = folder / "imageSequence"
+        files = numbered_images(images)
         labels = read_test_labels(folder / "annot_data.mat", _size(files.values(), folder.name), self.joints)
-        if found is None:
-            findings.missing(folder.name, "pictures, as imageSequence/img_000001.jpg")
+        count = len(labels.points)
+        if not files:
+            findings.missing(folder.name, "imageSequence/img_000001.jpg and all others")
+            files = {frame + 1: images / f"img_{frame + 1:06d}.jpg" for frame in range(count)}
+        found = _Found({number - 1: path for number, path in files.items()})
         if not self.whole:
             yield from _segments(f"subj{number}", root, labels, found, self.crop_scale, findings)
             return
-        frames = np.arange(len(labels.points)) if found is None else np.flatnonzero(found.has(len(labels.points)))
-        findings.missing(folder.name, "pictures", len(labels.points) - len(frames))
-        yield _raw(folder.name, root, labels, frames, found, self.crop_scale)
+        there = found.has(count)
+        findings.missing(folder.name, "pictures", int((~there).sum()))
+        yield _raw(folder.name, root, labels, np.flatnonzero(there), found, self.crop_scale)
 
 
 def _size(images: Iterable[Path], name: str) -> tuple[int, int]:
