@@ -54,6 +54,15 @@ def test_a_block_is_torchs_own_encoder_layer_with_its_norms_first() -> None:
     torch.testing.assert_close(block(made_tokens()), theirs(made_tokens()))
 
 
+def test_the_usual_scale_is_one_over_the_root_of_a_heads_channels_and_biases_can_be_left_out() -> None:
+    block, tokens = made_block(bias=False), made_tokens()
+    assert block.attention.project.bias is None
+    same = made_block(bias=False, scale=(WIDTH // HEADS) ** -0.5)
+    same.load_state_dict(block.state_dict())
+    torch.testing.assert_close(same(tokens), block(tokens))
+    torch.testing.assert_close(block(tokens, slice(2, 4)), block(tokens)[:, 2:4])
+
+
 def test_a_block_knows_no_order() -> None:
     block, tokens, order = made_block(), made_tokens(), torch.randperm(7)
     torch.testing.assert_close(block(tokens[:, order]), block(tokens)[:, order])

@@ -126,6 +126,8 @@ def check_lifting(meta: dict[str, Any], arrays: Arrays) -> None:
         ctor["num_heads"],
         ctor["mlp_ratio"],
         ctor["drop_path_rate"],
+        bias=ctor.get("qkv_bias", True),
+        scale=ctor.get("qk_scale"),
     )
     with torch.device("meta"):
         network = Lifting(config)

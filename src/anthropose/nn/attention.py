@@ -31,21 +31,34 @@ def attend(
     value: Float[Tensor, "b n d"],
     heads: int,
     dropout: float = 0.0,
+    scale: float | None = None,
 ) -> Float[Tensor, "b q d"]:
-    """Scaled dot-product attention; a head is a run of `d / heads` consecutive channels."""
+    """Scaled dot-product attention; a head is a run of `d / heads` consecutive channels.
+
+    Args:
+        scale: of the products before the softmax; one over the root of a head's channels when None.
+    """
     q, k, v = (tokens.unflatten(-1, (heads, -1)).transpose(1, 2) for tokens in (query, key, value))
-    return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout).transpose(1, 2).flatten(2)
+    return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scale).transpose(1, 2).flatten(2)
 
 
 class SelfAttention(nn.Module):
     """Each token takes from all tokens of its sample."""
 
-    def __init__(self, width: int, heads: int, dropout: float = 0.0, attention_dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        bias: bool = True,
+        scale: float | None = None,
+    ) -> None:
         super().__init__()
         if width % heads:
             raise ValueError(f"{width} channels do not divide into {heads} heads")
-        self.heads, self.attention_dropout = heads, attention_dropout
-        self.project = nn.Linear(width, 3 * width)  # query, key and value, one after the other
+        self.heads, self.attention_dropout, self.scale = heads, attention_dropout, scale
+        self.project = nn.Linear(width, 3 * width, bias=bias)  # query, key and value, one after the other
         self.out = nn.Linear(width, width)
         self.dropout = nn.Dropout(dropout)
 
@@ -56,8 +69,9 @@ class SelfAttention(nn.Module):
         if rows == slice(None):
             query, key, value = self.project(tokens).chunk(3, dim=-1)
         else:
-            query = F.linear(tokens[:, rows], weight[:width], bias[:width])
-            key, value = F.linear(tokens, weight[width:], bias[width:]).chunk(2, dim=-1)
+            query_bias, other_bias = (None, None) if bias is None else (bias[:width], bias[width:])
+            query = F.linear(tokens[:, rows], weight[:width], query_bias)
+            key, value = F.linear(tokens, weight[width:], other_bias).chunk(2, dim=-1)
         return self.mixed(query, key, value)
 
     def mixed(
@@ -65,7 +79,7 @@ class SelfAttention(nn.Module):
     ) -> Float[Tensor, "b q d"]:
         """The output for tokens that are projected already."""
         dropout = self.attention_dropout if self.training else 0.0
-        return self.dropout(self.out(attend(query, key, value, self.heads, dropout)))
+        return self.dropout(self.out(attend(query, key, value, self.heads, dropout, self.scale)))
 
 
 class FeedForward(nn.Module):
@@ -89,6 +103,8 @@ class TransformerBlock(nn.Module):
         dropout: after the attention's last layer and after both layers of the feed-forward part.
         attention_dropout: on the attention weights.
         drop_path: the rate of stochastic depth, drawn for each of the two branches.
+        bias: whether query, key and value have one.
+        scale: of the attention's products; one over the root of a head's channels when None.
     """
 
     def __init__(
@@ -99,10 +115,12 @@ class TransformerBlock(nn.Module):
         dropout: float = 0.0,
         attention_dropout: float = 0.0,
         drop_path: float = 0.0,
+        bias: bool = True,
+        scale: float | None = None,
     ) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(width, eps=NORM_EPS)
-        self.attention = SelfAttention(width, heads, dropout, attention_dropout)
+        self.attention = SelfAttention(width, heads, dropout, attention_dropout, bias, scale)
         self.feed_forward_norm = nn.LayerNorm(width, eps=NORM_EPS)
         self.feed_forward = FeedForward(width, hidden, dropout)
         self.drop_path = StochasticDepth(drop_path)

@@ -36,6 +36,10 @@ class LiftingConfig:
     drop_path: float = 0.1
     lifted: int = 49
     """Joints that come out."""
+    bias: bool = True
+    """Whether query, key and value of the attentions have one."""
+    scale: float | None = None
+    """Of the attentions' products; one over the root of a head's channels when None, as in every published weight."""
 
     @property
     def frame_width(self) -> int:
@@ -64,7 +68,12 @@ class Lifting(nn.Module):
         config = self.config
         rates = drop_path_rates(config.drop_path, config.depth)
         hidden = int(width * config.expansion)
-        return nn.Sequential(*(TransformerBlock(width, config.heads, hidden, drop_path=rate) for rate in rates))
+        return nn.Sequential(
+            *(
+                TransformerBlock(width, config.heads, hidden, drop_path=rate, bias=config.bias, scale=config.scale)
+                for rate in rates
+            )
+        )
 
     def forward(self, keypoints: Float[Tensor, "b t j c"]) -> Float[Tensor, "b k 3"]:
         """The 3D pose of each window.
@@ -115,4 +124,5 @@ def lifting_config(state: Mapping[str, Tensor], prefix: str = "") -> LiftingConf
         depth=len({match[1] for match in blocks if match}),
         expansion=state[prefix + "over_joints.0.feed_forward.inner.weight"].shape[0] / width,
         lifted=state[prefix + "head.weight"].shape[0] // 3,
+        bias=prefix + "over_joints.0.attention.project.bias" in state,
     )

@@ -57,6 +57,16 @@ def test_keypoints_that_run_on_are_cut_and_missing_ones_are_refused() -> None:
         sequences_of(H36M, JOINTS, KeypointFile({"S9": shorter}, (), ()), ["S9"])
 
 
+def test_a_share_and_a_step_take_the_same_frames_of_keypoints_and_joints() -> None:
+    plain = sequences_of(H36M, JOINTS, TRUTH, ["S9"])
+    for one, whole in zip(sequences_of(H36M, JOINTS, TRUTH, ["S9"], step=3), plain, strict=True):
+        assert torch.equal(one.keypoints, whole.keypoints[::3])
+        assert torch.equal(one.trajectory, whole.trajectory[::3])
+    for one, whole in zip(sequences_of(H36M, JOINTS, TRUTH, ["S9"], share=0.5), plain, strict=True):
+        assert len(one.joints) == 2
+        assert any(torch.equal(one.joints, whole.joints[start : start + 2]) for start in range(3))
+
+
 def test_unknown_subjects_actions_and_joints_are_refused() -> None:
     with pytest.raises(UserError, match="subject S5 needs"):
         sequences_of(H36M, JOINTS, TRUTH, ["S5"])

@@ -83,7 +83,8 @@ def check_eval_protocol(meta: Meta, arrays: Arrays) -> None:
         run_lift, file = lifted(run["args"])
         subjects = option(run["args"], "-ste", ",".join(meta["sequences"])).split(",")
         actions = [name for name in option(run["args"], "-a").split(",") if name]
-        sequences = sequences_of(H36M, joints, file, subjects, actions)
+        step = int(option(run["args"], "--downsample", "1"))
+        sequences = sequences_of(H36M, joints, file, subjects, actions, step=step)
         scores = evaluate_lifting(run_lift, sequences, by_subject="--by-subject" in run["args"])
         assert ["/".join(filter(None, (score.subject, score.action))) for score in scores] == run["order"]
         ours = np.array([(score.protocol1, score.protocol2) for score in scores])

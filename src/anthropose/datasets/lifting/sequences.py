@@ -1,7 +1,7 @@
 """Sequences of keypoints with their joints in the camera, from the archives of VideoPose3D (rie spec, section 6)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from anthropose.datasets.lifting.cameras import h36m_views, humaneva_views
 from anthropose.datasets.lifting.files import KeypointFile
+from anthropose.datasets.lifting.windows import stretch_of
 from anthropose.errors import UserError
 from anthropose.geometry.lens import View, to_pixels, to_screen
 from anthropose.skeleton import H36M_VP3D_17, HUMANEVA_15, Skeleton
@@ -77,6 +78,8 @@ def sequences_of(
     keypoints: KeypointFile,
     subjects: Sequence[str],
     actions: Sequence[str] = (),
+    share: float = 1.0,
+    step: int = 1,
 ) -> list[LiftingSequence]:
     """Every action of the subjects in every camera, in the published order.
 
@@ -85,6 +88,8 @@ def sequences_of(
     Args:
         joints: as `read_joints` gives them.
         actions: what the names of the actions begin with; all are taken when empty.
+        share: of each sequence's frames, as the published `--subset` chooses them.
+        step: every so many frames are taken (`--downsample`).
 
     Raises:
         UserError: a subject or action is missing on one side, or has fewer keypoints than joints.
@@ -104,7 +109,16 @@ def sequences_of(
             found += [
                 _sequence(subject, action, camera, pixels, world, view) for camera, (pixels, view) in enumerate(pairs)
             ]
-    return found
+    return [_taken(sequence, stretch_of(len(sequence.joints), share, step).taken) for sequence in found]
+
+
+def _taken(sequence: LiftingSequence, frames: slice) -> LiftingSequence:
+    return replace(
+        sequence,
+        keypoints=sequence.keypoints[frames],
+        joints=sequence.joints[frames],
+        trajectory=sequence.trajectory[frames],
+    )
 
 
 def _sequence(
