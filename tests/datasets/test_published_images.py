@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from anthropose.datasets.prepared import open_set
 from anthropose.datasets.published_images import read_images, read_stream
 from anthropose.datasets.raw.base import ImageFiles
 from anthropose.errors import UserError
@@ -56,6 +57,14 @@ def test_dynaboas_3dpw_has_boxes_bodies_and_either_keypoints(tmp_path: Path) -> 
     assert raw.pictures.paths[2] == Path("/data/3dpw/imageFiles/downtown_bar_00/image_00002.jpg")
     (detected,) = read_images(tmp_path / "3dpw_14_0.npz", Path("/data/3dpw"), keypoints="openpose")
     np.testing.assert_array_equal(detected.sequence.keypoints, content["op_j2d"])
+
+
+def test_such_a_file_opens_as_a_set(tmp_path: Path) -> None:
+    np.savez(tmp_path / "3dpw_14_0.npz", **dynaboa_3dpw())
+    (sequence,) = open_set(tmp_path / "3dpw_14_0.npz")
+    assert len(sequence) == COUNT
+    with pytest.raises(UserError, match="its set was prepared without image features"):
+        sequence.required_features()
 
 
 def test_the_stream_goes_by_sequence_and_person(tmp_path: Path) -> None:

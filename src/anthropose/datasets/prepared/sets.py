@@ -10,8 +10,10 @@ import numpy as np
 
 from anthropose.datasets.published import read_database
 from anthropose.datasets.sequence import Sequence
+from anthropose.datasets.spin_files import read_spin_file
 from anthropose.errors import UserError
 from anthropose.skeleton import SKELETONS
+from anthropose.video.images import natural_order
 from anthropose.writing import whole_file
 
 FORMAT = "anthropose-set/1"
@@ -50,10 +52,11 @@ def _mapped(path: Path) -> np.ndarray:
 
 
 def open_set(path: Path, body_counts: bool = True, bodies: bool = True) -> list[Sequence]:
-    """The sequences of a prepared folder, or of a published database (`*_db.pt`, `.h5`).
+    """The sequences of a prepared folder, or of published files.
 
     Args:
-        path: the folder, its set.json, or the file.
+        path: a prepared folder or its set.json; a database of VIBE's, TCMR's or GLoT's (`*_db.pt`, `.h5`); a file of
+            labels as SPIN and DynaBOA store them (`.npz`), or a folder of those.
         body_counts: as in `read_database`, for a published database.
         bodies: the same.
 
@@ -61,8 +64,12 @@ def open_set(path: Path, body_counts: bool = True, bodies: bool = True) -> list[
         UserError: there is nothing of the kind, or it is damaged.
     """
     path = Path(path)
-    if path.name == INDEX or path.is_dir():
-        return read_set(path.parent if path.name == INDEX else path)
+    folder = path.parent if path.name == INDEX else path
+    if path.suffix == ".npz":
+        return read_spin_file(path)
+    if folder.is_dir():
+        files = [] if (folder / INDEX).exists() else sorted(folder.glob("*.npz"), key=natural_order)
+        return [sequence for file in files for sequence in read_spin_file(file)] if files else read_set(folder)
     return read_database(path, body_counts, bodies)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -62,13 +63,16 @@ class MPIInf3DHP:
         self.options = options
 
     def find(self, root: Path, subset: str) -> list[RawSource]:
-        """A source for each camera of each take, also for those that are not there, which then say so."""
+        """A source for each camera of each take, and one for a take that is not there, which then says so."""
         check_folder(root, ["S[1-8]/Seq[12]"], self.layout)
-        takes = [(person, take, camera) for person in self.people for take in (1, 2) for camera in self.cameras]
-        return [
-            RawSource(f"subj{person}_seq{take}_vid{camera}", partial(self._load, root, person, take, camera))
-            for person, take, camera in takes
-        ]
+        sources = []
+        for person, take in product(self.people, (1, 2)):
+            name, load = f"subj{person}_seq{take}", partial(self._load, root, person, take)
+            if (root / f"S{person}" / f"Seq{take}" / "annot.mat").is_file():
+                sources += [RawSource(f"{name}_vid{camera}", partial(load, camera)) for camera in self.cameras]
+            else:
+                sources.append(RawSource(name, partial(load, self.cameras[0])))
+        return sources
 
     def _load(self, root: Path, person: int, take: int, camera: int, findings: Findings) -> Iterator[RawSequence]:
         name, folder = f"subj{person}_seq{take}_vid{camera}", root / f"S{person}" / f"Seq{take}"
