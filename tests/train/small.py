@@ -184,7 +184,7 @@ def main(name: str, folder: str, *options: str) -> int:
     settings = {key: json.loads(value) for key, _, value in (option.partition("=") for option in options)}
     pause = settings.pop("pause", 0.0)
     try:
-        print(train({**JOBS, **SHARED}[name](pause), Path(folder), Options(**{"device": "cpu", **settings})))
+        train({**JOBS, **SHARED}[name](pause), Path(folder), Options(**{"device": "cpu", **settings}))
     except UserError as error:
         print(error, file=sys.stderr)
         return 2

@@ -1,6 +1,7 @@
 """Two processes on one CPU, by gloo: the same training as by one."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.train.test_loop import log_of, steps_of
 
 ROOT = Path(__file__).parents[2]
 ITSELF = (sys.executable, "-m")
-TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0", "-m")
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m")
 
 
 def run_two(launcher: tuple[str, ...], job: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -24,7 +25,16 @@ def run_two(launcher: tuple[str, ...], job: str, folder: Path) -> subprocess.Com
     for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE"):
         environment.pop(name, None)
     command = [*launcher, "tests.train.small", job, str(folder), *options]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        output, error = process.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # A launcher that is killed leaves its children behind.
+        raise
+    return subprocess.CompletedProcess(command, process.returncode, output, error)
 
 
 @pytest.mark.slow

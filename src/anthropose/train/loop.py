@@ -61,12 +61,14 @@ def _train(job: Job, folder: Path, options: Options, fabric: "Fabric") -> Path:
     saved = run.open()
     position = Position(**saved["position"]) if saved else Position()
     if position.stage == len(job.stages):
+        run.board.line(f"{folder} holds this training, finished; its best weights are {run.weights}")
         return run.weights
     with run:
         while position.stage < len(job.stages):
             position = _train_stage(run, position, saved)
             saved = {}
         run.save(position, None)
+    run.board.line(f"the best weights are {run.weights}")
     return run.weights
 
 
