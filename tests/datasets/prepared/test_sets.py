@@ -68,3 +68,11 @@ def test_damage_is_told_with_the_files_name(folder: Path, tmp_path: Path) -> Non
         read_set(folder)
     with pytest.raises(UserError, match=r"no prepared set, it has no set\.json; `anthropose prepare"):
         open_set(tmp_path)
+
+
+def test_a_folder_of_dynaboas_files_opens_in_the_streams_order(tmp_path: Path) -> None:
+    row = {"center": np.zeros((1, 2)), "scale": np.ones(1), "j2d": np.zeros((1, 49, 3))}
+    for name in ("3dpw_10_0", "3dpw_2_1", "3dpw_2_0"):
+        np.savez(tmp_path / f"{name}.npz", imgname=np.array(["a/1.jpg"]), **row)
+    assert [sequence.name for sequence in open_set(tmp_path)] == ["3dpw_2_0", "3dpw_2_1", "3dpw_10_0"]
+    assert [sequence.name for sequence in open_set(tmp_path / "3dpw_2_1.npz")] == ["3dpw_2_1"]

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from anthropose.datasets.published import read_database
+from anthropose.datasets.published_images import read_images, read_stream
 from anthropose.datasets.sequence import Sequence
-from anthropose.datasets.spin_files import read_spin_file
 from anthropose.errors import UserError
 from anthropose.skeleton import SKELETONS
-from anthropose.video.images import natural_order
 from anthropose.writing import whole_file
 
 FORMAT = "anthropose-set/1"
@@ -66,10 +65,11 @@ def open_set(path: Path, body_counts: bool = True, bodies: bool = True) -> list[
     path = Path(path)
     folder = path.parent if path.name == INDEX else path
     if path.suffix == ".npz":
-        return read_spin_file(path)
+        return [raw.sequence for raw in read_images(path, path.parent)]
     if folder.is_dir():
-        files = [] if (folder / INDEX).exists() else sorted(folder.glob("*.npz"), key=natural_order)
-        return [sequence for file in files for sequence in read_spin_file(file)] if files else read_set(folder)
+        if not (folder / INDEX).exists() and any(folder.glob("*.npz")):
+            return [raw.sequence for raw in read_stream(folder, folder)]
+        return read_set(folder)
     return read_database(path, body_counts, bodies)
 
 
