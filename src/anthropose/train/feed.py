@@ -31,7 +31,7 @@ class Feed:
         self._device, self._ahead = device, ahead
         self.waited = 0.0
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Generator[Any, None, None]:
         made = _ahead(self._made, self._ahead) if self._ahead else self._made()
         try:
             while True:

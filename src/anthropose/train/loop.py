@@ -13,6 +13,7 @@ labelled rows alone is then a mean of the shares' means.
 
 import math
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,7 +82,7 @@ def _train_stage(run: Run, position: Position, saved: dict[str, Any]) -> Positio
             stage.start(run.read_best(run.job.stages[position.stage - 1]))
     learner = Learner(fabric, stage)
     if saved:
-        learner.load_state_dict(saved["learner"])
+        learner.load_state_dict(saved.pop("learner"))
     with in_precision(fabric, [part.network for part in learner.parts]):
         while position.epoch < stage.epochs:
             position = _train_epoch(run, learner, position, saved)
@@ -97,23 +98,24 @@ def _train_epoch(run: Run, learner: Learner, position: Position, saved: dict[str
     run.begin_epoch(position, saved)
     batches = stage.batches(position.epoch, Share(fabric.global_rank, fabric.world_size))
     feed = Feed(batches, fabric.device, position.batch, stage.iterations, options.prefetch)
-    for batch in feed:
-        run.restore_randomness(saved)
-        position = replace(position, batch=position.batch + 1, step=position.step + 1)
-        losses, values, rows = _losses(learner, batch)
-        everywhere, bad, stop = summed(fabric, [rows, not _finite(values), run.interrupts.asked])
-        if bad:
-            raise UserError(_stopped(run, position, batch, what_went_wrong(values)))
-        try:
-            # A gradient is the mean over processes; this makes it the mean over rows.
-            values["gradient"] = learner.step([loss * (rows * fabric.world_size / everywhere) for loss in losses])
-        except FloatingPointError as error:
-            raise UserError(_stopped(run, position, batch, [f"the gradient of {error} is not finite"])) from error
-        run.count(position, learner, values, rows, feed)
-        if stop or (options.save_every and position.batch % options.save_every == 0):
-            run.save(position, learner)
-        if stop:
-            raise KeyboardInterrupt(run.how_to_go_on(position))
+    with closing(iter(feed)) as coming:
+        for batch in coming:
+            run.restore_randomness(saved)
+            position = replace(position, batch=position.batch + 1, step=position.step + 1)
+            losses, values, rows = _losses(learner, batch)
+            everywhere, bad, stop = summed(fabric, [rows, not _finite(values), run.interrupts.asked])
+            if bad:
+                raise UserError(_stopped(run, position, batch, what_went_wrong(values)))
+            try:
+                # A gradient is the mean over processes; this makes it the mean over rows.
+                values["gradient"] = learner.step([loss * (rows * fabric.world_size / everywhere) for loss in losses])
+            except FloatingPointError as error:
+                raise UserError(_stopped(run, position, batch, [f"the gradient of {error} is not finite"])) from error
+            run.count(position, learner, values, rows, feed)
+            if stop or (options.save_every and position.batch % options.save_every == 0):
+                run.save(position, learner)
+            if stop:
+                raise KeyboardInterrupt(run.how_to_go_on(position))
     run.restore_randomness(saved)
     return position
 
