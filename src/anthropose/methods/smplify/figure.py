@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from anthropose.body.landmarks import Landmarks, landmarks_of
 from anthropose.body.model import BodyModel
 from anthropose.body.skinning import rigid_transforms
-from anthropose.methods.smplify.landmarks import Landmarks, landmarks_of
 from anthropose.skeleton import SMPL_24, Skeleton
 
 FIXED = ("left_foot", "right_foot", "left_hand", "right_hand")
