@@ -180,6 +180,62 @@ def weights(
         print("\n".join(install_weights(file, known_systems(), name, system)[1]))
 
 
+def prepare(
+    name: Annotated[str, Positional, arg(metavar="NAME", help_behavior_hint="")] = "",
+    root: Annotated[Path | None, Positional, arg(metavar="ROOT", help_behavior_hint="")] = None,
+    /,
+    *,
+    out: Path = Path("data"),
+    subset: Annotated[Literal["train", "val", "test"] | None, arg(help_behavior_hint="")] = None,
+    features: Annotated[str, arg(metavar="WEIGHTS", help_behavior_hint="")] = "",
+    crop_scale: Annotated[float | None, arg(metavar="SCALE", help_behavior_hint="")] = None,
+    half: bool = False,
+    body: BodyName = "",
+    male: BodyName = "",
+    female: BodyName = "",
+    gendered: bool = False,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    precision: Literal["float32", "bfloat16", "float16"] = "float32",
+) -> None:
+    """Make the project's own database of a data set as its makers publish it.
+
+    Writes DIR/NAME-SUBSET, and prints what was missing or odd and what was left out. Interrupt it at any time and run
+    the same command again: finished sequences are kept.
+
+    Args:
+        name: The data set, such as 3dpw; all that are known are listed when not given.
+        root: Its folder; how that should look is printed when not given.
+        out: Gets a folder for each set and subset.
+        subset: Which part of the set; its first one when not given.
+        features: Image features are made with these weights of SPIN's: a name that `anthropose weights` lists, a file,
+            or spin for the installed ones. Sets are prepared without features when not given.
+        crop_scale: By how much the people's boxes are widened for the features, in place of the set's own scale.
+        half: Store the features in 16 bits, in half the space.
+        body: SMPL's neutral body, which some labels are made of; the installed one when not given.
+        male: SMPL's male body, the same.
+        female: SMPL's female body, the same.
+        gendered: Make such labels of the body of each person's gender, which the published tools do not.
+        device: Where the features are made.
+        precision: Of the products in them.
+    """
+    from anthropose.preparing import Bodies, layout_of, prepare_release, releases_table
+
+    if not name:
+        print(releases_table())
+        return
+    if root is None:
+        print(layout_of(name))
+        return
+    from anthropose.display import Display
+
+    bodies = Bodies(body, male, female, gendered)
+    with Display() as display:
+        report = prepare_release(
+            name, root, out, subset or "", features, bodies, crop_scale, half, device, precision, display
+        )
+    print(report)
+
+
 def doctor() -> None:
     """Tell what works on this machine, and what to do about what does not."""
     from anthropose.doctor import examine
@@ -194,6 +250,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "export": export,
     "body": body,
     "weights": weights,
+    "prepare": prepare,
     "doctor": doctor,
 }
 
