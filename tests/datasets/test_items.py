@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from anthropose.datasets.items import TARGET_SCALE, Targets, WindowSet, batch_of, mixed_batches, rows
+from anthropose.datasets.items import TARGET_SCALE, Targets, WindowSet, batch_of, rows
 from anthropose.datasets.published import sequences_of
 from anthropose.datasets.sequence import Sequence
 from anthropose.datasets.windows import Windows, tcmr_windows, vibe_windows
@@ -122,30 +122,6 @@ def test_a_set_works_in_torchs_loader() -> None:
     windows = WindowSet(sequences_of(database(LENGTHS)), TCMR)
     batches = list(DataLoader(windows, batch_size=10, collate_fn=batch_of))
     assert sum(len(batch.features) for batch in batches) == len(windows)
-
-
-def test_each_kind_is_drawn_whole_before_anything_is_drawn_again() -> None:
-    three = WindowSet(sequences_of(database((21,), f=1)), vibe_windows([21], 16, 1))
-    two = WindowSet(_insta((18,), f=1), vibe_windows([18], 16, 1))
-    batches = mixed_batches([two], [three, three], 2, 5, torch.Generator().manual_seed(0))
-    sizes, seen = [], []
-    for _ in range(6):
-        batch = next(batches)
-        sizes.append((int((~batch.from_3d_set).sum()), int(batch.from_3d_set.sum())))
-        seen += batch.features[batch.from_3d_set, 0, 0].tolist()
-    assert sizes == [(2, 5), (1, 5), (2, 2), (1, 5), (2, 5), (1, 2)]
-    once = sorted(three[k].features[0, 0].item() for k in range(6)) * 2
-    assert sorted(seen[:12]) == sorted(once)
-    assert sorted(seen[12:]) == sorted(once)
-    assert seen[:12] != seen[12:]
-
-
-def test_a_kind_without_sets_is_left_out() -> None:
-    three = WindowSet(sequences_of(database((20,))), vibe_windows([20], 16, 1))
-    batch = next(mixed_batches([], [three], 4, 2, torch.Generator()))
-    assert batch.from_3d_set.tolist() == [True, True]
-    with pytest.raises(ValueError, match="no windows"):
-        next(mixed_batches([], [], 4, 2, torch.Generator()))
 
 
 def test_rows_come_in_any_order_and_as_a_copy() -> None:

@@ -1,9 +1,8 @@
-"""Windows with their labels: what a training draws, and batches of it.
+"""Windows with their labels, and batches of them.
 
 The targets are those of VIBE, TCMR and GLoT (specs vibe_base 10, tcmr 4.1, glot 4.3).
 """
 
-from collections.abc import Iterator
 from collections.abc import Sequence as List
 from dataclasses import dataclass
 
@@ -58,6 +57,9 @@ class Item:
 class WindowSet:
     """The windows of some sequences, by number: a map-style data set for torch's loaders, with `batch_of` to collate.
 
+    The labels of a sequence become targets when the first of its windows is asked for, and are kept: a tenth of the
+    size of its features, and many times faster than to make them anew for each window.
+
     Args:
         windows: counted over all frames of the sequences, laid end to end.
 
@@ -70,6 +72,7 @@ class WindowSet:
             sequence.required_features()  # Told here, in one line, and not by the worker of a loader.
         self.sequences, self.windows, self.targets = sequences, windows, targets
         self._ends = np.cumsum([len(sequence) for sequence in sequences])
+        self._labels: dict[int, Labels] = {}
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -79,38 +82,73 @@ class WindowSet:
             raise IndexError(f"window {number} of {len(self)}")
         frames, predicts = self.windows.frames[number].numpy(), self.windows.predicts[number].numpy()
         which = int(np.searchsorted(self._ends, frames[0], side="right"))
-        start = int(self._ends[which]) - len(self.sequences[which])
-        return item_of(self.sequences[which], frames - start, predicts - start, self.targets)
+        sequence = self.sequences[which]
+        start = int(self._ends[which]) - len(sequence)
+        if which not in self._labels:
+            self._labels[which] = labels_of(sequence, self.targets)
+        features = torch.from_numpy(rows(sequence.required_features(), frames - start).astype(np.float32, copy=False))
+        return self._labels[which].item(features, np.tile(predicts - start, self.targets.repeat), sequence.name)
 
 
-def item_of(sequence: Sequence, frames: np.ndarray, predicts: np.ndarray, targets: Targets) -> Item:
-    """The window of `frames` of a sequence, with the labels of the frames that it predicts."""
-    predicts = np.tile(predicts, targets.repeat)
+@dataclass(frozen=True)
+class Labels:
+    """The targets of every frame of a sequence, float16 where targets are rounded to it; None where there are none."""
 
-    def tensor(values: np.ndarray) -> Tensor:
-        return torch.from_numpy((values.astype(np.float16) if targets.half else values).astype(np.float32))
+    joint_set: Skeleton
+    keypoints: Float[Tensor, "n 49 3"] | None
+    joints: Float[Tensor, "n j 3"] | None
+    body: Float[Tensor, "n 82"] | None
+    """Pose and shape."""
+    from_3d_set: bool
+    has_body: Bool[Tensor, "n"]
+    scored: Bool[Tensor, "n"]
+
+    def item(self, features: Float[Tensor, "t f"], frames: np.ndarray, name: str) -> Item:
+        """The window with these features, and the labels of these frames."""
+        index = torch.from_numpy(frames)
+        theta = torch.zeros(len(index), 85)
+        theta[:, 0] = self.from_3d_set  # The camera 1, 0, 0, which no loss looks at.
+        if self.body is not None:
+            theta[:, 3:] = self.body[index]
+        return Item(
+            features=features,
+            keypoints=_taken(self.keypoints, index, len(SPIN_49)),
+            joints=_taken(self.joints, index, len(self.joint_set)),
+            theta=theta,
+            from_3d_set=self.from_3d_set,
+            has_joints=torch.full((len(index),), self.from_3d_set),
+            has_body=self.has_body[index],
+            scored=self.scored[index],
+            name=name,
+        )
+
+
+def _taken(values: Tensor | None, index: Tensor, joints: int) -> Float[Tensor, "o j 3"]:
+    return torch.zeros(len(index), joints, 3) if values is None else values[index].float()
+
+
+def labels_of(sequence: Sequence, targets: Targets) -> Labels:
+    """The targets of all frames of a sequence."""
+
+    def stored(values: np.ndarray | None) -> Tensor | None:
+        return None if values is None else torch.from_numpy(values.astype(np.float16 if targets.half else np.float32))
 
     def mask(values: np.ndarray | bool) -> Tensor:
-        return torch.from_numpy(np.broadcast_to(values, predicts.shape).copy())
+        return torch.from_numpy(np.broadcast_to(values, len(sequence)).copy())
 
-    is_3d = sequence.joints is not None
-    return Item(
-        features=torch.from_numpy(rows(sequence.required_features(), frames).astype(np.float32, copy=False)),
-        keypoints=tensor(_keypoints(sequence, predicts)),
-        joints=tensor(_joints(sequence, predicts, targets.joint_set)),
-        theta=tensor(_theta(sequence, predicts)),
-        from_3d_set=is_3d,
-        has_joints=mask(is_3d),
-        has_body=mask(_posed(sequence, predicts)),
-        scored=mask(True if sequence.scored is None else sequence.scored[predicts]),
-        name=sequence.name,
-    )
-
-
-def _posed(sequence: Sequence, frames: np.ndarray) -> np.ndarray | bool:
-    """Whether pose and shape are labels, in all frames or in each."""
+    body = None
+    if sequence.pose is not None and sequence.betas is not None:
+        body = np.concatenate([sequence.pose, sequence.betas], axis=1)
     counts = sequence.pose is not None and sequence.body_counts
-    return counts if sequence.posed is None else counts & sequence.posed[frames]
+    return Labels(
+        targets.joint_set,
+        keypoints=stored(_keypoints(sequence)),
+        joints=stored(_joints(sequence, targets.joint_set)),
+        body=stored(body),
+        from_3d_set=sequence.joints is not None,
+        has_body=mask(counts if sequence.posed is None else counts & sequence.posed),
+        scored=mask(True if sequence.scored is None else sequence.scored),
+    )
 
 
 def rows(source: Rows, frames: np.ndarray) -> np.ndarray:
@@ -119,36 +157,27 @@ def rows(source: Rows, frames: np.ndarray) -> np.ndarray:
     return source[first : last + 1][frames - first]
 
 
-def _keypoints(sequence: Sequence, frames: np.ndarray) -> np.ndarray:
+def _keypoints(sequence: Sequence) -> np.ndarray | None:
     """Keypoints of SPIN-49 in coordinates of the crop."""
     if sequence.keypoints is None or sequence.keypoint_set is None:
-        return np.zeros((len(frames), len(SPIN_49), 3))
-    points = _by_name(sequence.keypoints[frames], sequence.keypoint_set, SPIN_49)
+        return None
+    points = _by_name(sequence.keypoints, sequence.keypoint_set, SPIN_49)
     if sequence.boxes is not None:
-        affines = torch.from_numpy(np.stack([crop_affine(box, TARGET_SCALE) for box in sequence.boxes[frames]]))
+        affines = torch.from_numpy(np.stack([crop_affine(box, TARGET_SCALE) for box in sequence.boxes]))
         points[..., :2] = points_through(affines, torch.from_numpy(points[..., :2])).numpy()
     points[..., :2] = 2 * points[..., :2] / CROP - 1
     return points
 
 
-def _joints(sequence: Sequence, frames: np.ndarray, joint_set: Skeleton) -> np.ndarray:
+def _joints(sequence: Sequence, joint_set: Skeleton) -> np.ndarray | None:
     if sequence.joints is None or sequence.joint_set is None:
-        return np.zeros((len(frames), len(joint_set), 3))
-    return _by_name(sequence.joints[frames], sequence.joint_set, joint_set)
+        return None
+    return _by_name(sequence.joints, sequence.joint_set, joint_set)
 
 
 def _by_name(points: np.ndarray, source: Skeleton, target: Skeleton) -> np.ndarray:
     """The joints of `target` in float64; those that `source` lacks are zero, and so is their confidence."""
     return pick(torch.from_numpy(points.astype(np.float64)), source, target, exact=True)[0].numpy()
-
-
-def _theta(sequence: Sequence, frames: np.ndarray) -> np.ndarray:
-    """Camera 1, 0, 0, which no loss looks at, pose and shape."""
-    theta = np.zeros((len(frames), 85))
-    theta[:, 0] = sequence.joints is not None
-    if sequence.pose is not None and sequence.betas is not None:
-        theta[:, 3:75], theta[:, 75:] = sequence.pose[frames], sequence.betas[frames]
-    return theta
 
 
 def batch_of(items: List[Item]) -> Batch:
@@ -164,29 +193,3 @@ def batch_of(items: List[Item]) -> Batch:
         has_body=torch.stack([item.has_body for item in items]),
         names=tuple(item.name for item in items),
     )
-
-
-def mixed_batches(
-    sets_2d: List[WindowSet], sets_3d: List[WindowSet], batch_2d: int, batch_3d: int, generator: torch.Generator
-) -> Iterator[Batch]:
-    """Batches without end, of so many windows of 2D sets and so many of 3D sets; a kind without sets is left out.
-
-    As published, the sets of a kind are laid together, so that a set counts by its windows, and drawn in a shuffled
-    order until all have been seen, the last batch being smaller; then in another order, for each kind apart.
-    """
-    if not any(len(part) for part in (*sets_2d, *sets_3d)):
-        raise ValueError("there are no windows to draw from")
-    drawn_2d, drawn_3d = _drawn(sets_2d, batch_2d, generator), _drawn(sets_3d, batch_3d, generator)
-    while True:
-        yield batch_of([*next(drawn_2d), *next(drawn_3d)])
-
-
-def _drawn(sets: List[WindowSet], size: int, generator: torch.Generator) -> Iterator[list[Item]]:
-    ends = np.cumsum([len(part) for part in sets], dtype=int)
-    if not len(ends) or not ends[-1] or not size:
-        while True:
-            yield []
-    while True:
-        for numbers in torch.randperm(int(ends[-1]), generator=generator).split(size):
-            which = np.searchsorted(ends, numbers.numpy(), side="right").tolist()
-            yield [sets[k][int(n) - int(ends[k])] for k, n in zip(which, numbers, strict=True)]
