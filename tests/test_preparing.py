@@ -71,6 +71,11 @@ def test_features_are_made_with_spins_weights(root: Path, monkeypatch: pytest.Mo
     assert made_with["bodies"] == {"neutral": "free", "male": "", "female": "", "gendered": False}
 
 
+def test_things_are_pasted_over_people_before_their_features_are_made(root: Path) -> None:
+    with pytest.raises(UserError, match="give --features too"):
+        prepare_release("3dpw", root, root.parent / "data", bodies=Bodies("free"), occluders=root)
+
+
 def test_the_want_of_weights_is_told_before_the_work(root: Path) -> None:
     with pytest.raises(UserError, match="spin_model_checkpoint"):
         prepare_release("3dpw", root, root.parent / "data", features="spin", bodies=Bodies("free"))

@@ -190,6 +190,7 @@ def prepare(
     features: Annotated[str, arg(metavar="WEIGHTS", help_behavior_hint="")] = "",
     crop_scale: Annotated[float | None, arg(metavar="SCALE", help_behavior_hint="")] = None,
     half: bool = False,
+    occluders: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None,
     body: BodyName = "",
     male: BodyName = "",
     female: BodyName = "",
@@ -211,6 +212,7 @@ def prepare(
             or spin for the installed ones. Sets are prepared without features when not given.
         crop_scale: By how much the people's boxes are widened for the features, in place of the set's own scale.
         half: Store the features in 16 bits, in half the space.
+        occluders: Pascal VOC 2012, whose objects are pasted over the people before their features are made.
         body: SMPL's neutral body, which some labels are made of; the installed one when not given.
         male: SMPL's male body, the same.
         female: SMPL's female body, the same.
@@ -231,7 +233,7 @@ def prepare(
     bodies = Bodies(body, male, female, gendered)
     with Display() as display:
         report = prepare_release(
-            name, root, out, subset or "", features, bodies, crop_scale, half, device, precision, display
+            name, root, out, subset or "", features, bodies, crop_scale, half, occluders, device, precision, display
         )
     print(report)
 

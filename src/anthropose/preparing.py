@@ -8,6 +8,7 @@ from pathlib import Path
 
 from anthropose.body.files import SMPL_PAGE, installed_bodies, load_body
 from anthropose.body.model import BodyModel
+from anthropose.datasets.occlusion import Occluding, read_occluders
 from anthropose.datasets.prepared import Extractor, prepare
 from anthropose.datasets.raw.base import RAW_SETS, RawOptions, raw_set
 from anthropose.datasets.raw.lifting import LIFTING_RELEASES, lifting_release, prepare_archives
@@ -72,6 +73,7 @@ def prepare_release(
     bodies: Bodies = Bodies(),
     crop_scale: float | None = None,
     half: bool = False,
+    occluders: Path | None = None,
     device: Device = "auto",
     precision: Precision = "float32",
     progress: StageProgress = silent,
@@ -85,6 +87,8 @@ def prepare_release(
         features: SPIN's weights, installed or as a file, "spin" for the installed ones; none are made when empty.
         crop_scale: by how much boxes are widened for the features; the release's own scale where None.
         half: whether features are stored in 16 bits.
+        occluders: the folder of Pascal VOC 2012 whose objects are pasted over the people before their features are
+            made, as TCMR's `occ` sets have it.
 
     Raises:
         UserError: there is no such release, its folder is another, or something that it needs is missing.
@@ -99,6 +103,10 @@ def prepare_release(
     if features:
         weights = find_weights("" if features == SPIN.system else features, SPIN)
         extractor = ImageFeatures(weights, Compute(device, precision))
+    if occluders is not None:
+        if extractor is None:
+            raise UserError("objects are pasted over pictures before features are made of them; give --features too")
+        extractor = Occluding(extractor, read_occluders(occluders))
     return prepare(
         raw_set(name, bodies.options()), root, out, subset, extractor, progress,
         crop_scale=crop_scale, half=half, settings={"bodies": asdict(bodies)},
