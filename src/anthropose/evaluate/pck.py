@@ -197,6 +197,17 @@ def shares(errors: Float[Tensor, "n 17"], rules: Rules = Rules()) -> tuple[Float
     return pck, auc
 
 
+def shares_of_frames(
+    errors: Float[Tensor, "n 17"], rules: Rules = Rules()
+) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
+    """PCK and AUC [%] of each frame over all the joints that count; their means over frames are the totals."""
+    joints = [MPII3D_17.index(joint) for group in rules.groups.values() for joint in group]
+    counted = errors[:, joints]
+    thresholds = torch.arange(0, rules.farthest + 1, 5, dtype=torch.float64)
+    right = (counted < rules.threshold).double().mean(1)
+    return 100 * right, 100 * (counted[..., None] < thresholds).double().mean((1, 2))
+
+
 def _table(rows: tuple[str, ...], errors: list[Float[Tensor, "_ 17"]], rules: Rules) -> Table:
     pck, auc = zip(*(shares(part, rules) for part in errors), strict=True)
     joints = torch.stack([part.double().mean(0) for part in errors])

@@ -2,33 +2,36 @@
 
 Each goes over the sequences of a test set, lets a network predict the body in every frame, and compares joints and
 vertices with the labels (specs tcmr 7, glot 6, vibe_base 13, parallel_branch 9). Errors are in millimetres.
+What predicts joints alone, such as a lifter, is compared by the same rules.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anthropose.body.model import BodyModel
 from anthropose.body.results import result_of, vertices_of
 from anthropose.datasets.items import rows
-from anthropose.datasets.sequence import Sequence
+from anthropose.datasets.sequence import Gender, Sequence
 from anthropose.datasets.windows import Edges, centred_windows
 from anthropose.errors import UserError
-from anthropose.evaluate.scores import Errors, Evaluation
+from anthropose.evaluate.measures import Compared
+from anthropose.evaluate.scores import Evaluation
 from anthropose.geometry.filters import slerp_recursively
 from anthropose.geometry.rotations import rotvec_to_rotmat
 from anthropose.methods.base import joined
-from anthropose.metrics import acceleration, acceleration_error, mpjpe, pa_mpjpe, root_relative, vertex_error
+from anthropose.methods.video import stretches
+from anthropose.metrics import root_relative, vertex_error
 from anthropose.motion import BodyPose, Prediction
 from anthropose.skeleton import LSP_14, MPII3D_17, Skeleton, pick
 
-MILLIMETRES = 1000.0
 _CHUNK = 256
 """Frames whose vertices are held at once."""
 _WINDOWS = 64
@@ -36,6 +39,8 @@ _WINDOWS = 64
 
 Predict = Callable[[Float[Tensor, "n f"]], Prediction]
 """From the features of consecutive frames to a prediction for each, or for the first of them."""
+Joints = Callable[[Sequence, np.ndarray], Float[Tensor, "n j 3"]]
+"""From a sequence and the frames of it that are looked at to their joints [m], camera axes."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,12 @@ class Protocol:
     """One window for each frame, with its edges; or windows that do not overlap, of which every frame is predicted and
     which leave out the frames at the end."""
     window: int = 16
-    """Frames in a window that stands apart; shorter sequences are skipped in every protocol."""
+    """Frames in a window that stands apart."""
+    shortest: int = 16
+    """Frames of the shortest sequence that is not skipped."""
+    bridged: bool = True
+    """Whether the frames on both sides of a gap count as consecutive, in windows and in accelerations, as published.
+    Otherwise nothing that moves is compared across gaps, and a gap longer than a window parts a sequence in two."""
     reversed_tail: bool = False
     """Whether the predictions for the last frames are scored in reverse order, as GLoT's script has them."""
     masks: bool = True
@@ -79,29 +89,36 @@ PROTOCOLS = {
     "tcmr": Protocol("tcmr", filtered_vertices=False),
     "glot": Protocol("glot", "clamp", reversed_tail=True, filtered_vertices=False),
     "vibe": Protocol("vibe", "apart", masks=False, borders=True, half_targets=True, joints=LSP_14),
-    "static": Protocol("static"),
-    "clamp": Protocol("clamp", "clamp"),
+    "static": Protocol("static", shortest=3, bridged=False),
+    "clamp": Protocol("clamp", "clamp", shortest=3, bridged=False),
 }
 """The published ones with what they do oddly, for figures to hold against the papers'; and "static" and "clamp", which
-are TCMR's and GLoT's without it: in order, and vertices filtered too. Parallel-Branch was published with VIBE's."""
+are TCMR's and GLoT's without it: in order, gaps are gaps, no sequence is too short, and vertices are filtered too.
+Parallel-Branch was published with VIBE's."""
 
 
 def predictor(network: Any, protocol: Protocol) -> Predict:
     """How `network` predicts a sequence under a protocol.
 
     Args:
-        network: called with windows "w t f", it predicts the middle frame of each; or, where windows stand apart, each
-            frame. Its `over_track(features, edges=...)` is used where it has one, which is the same sooner.
+        network: called with windows "w t f", it predicts the middle frame of each, or every frame. Its
+            `over_track(features)` is used where it has one: the same sooner where that takes `edges=...`; without, it
+            is of a network that knows no windows and takes a track as one sequence.
     """
+    track = getattr(network, "over_track", None)
+    edges = {"edges": protocol.windows} if track and "edges" in inspect.signature(track).parameters else {}
 
     @torch.no_grad()
     def predict(features: Float[Tensor, "n f"]) -> Prediction:
         if protocol.windows == "apart":
             count = len(features) // protocol.window
             windows = features[: count * protocol.window].unflatten(0, (count, protocol.window))
-            return _rearranged(network(windows), lambda rows: rows.flatten(0, 1))
-        if hasattr(network, "over_track"):
-            prediction = network.over_track(features, edges=protocol.windows)
+            prediction = network(windows)
+            if prediction.camera.dim() == 3:
+                return _rearranged(prediction, lambda rows: rows.flatten(0, 1))
+            return predictor(network, PROTOCOLS["static"])(windows.flatten(0, 1))  # It predicts middle frames only.
+        if track:
+            prediction = track(features, **edges)
         else:
             frames = centred_windows(len(features), protocol.window, protocol.windows).frames.to(features.device)
             prediction = joined([network(features[some]) for some in frames.split(_WINDOWS)])
@@ -121,6 +138,8 @@ def evaluate(
     protocol: str | Protocol = "tcmr",
     filter_share: float | None = None,
     only: str = "",
+    bodies: Mapping[Gender, BodyModel] | None = None,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> Evaluation:
     """The errors of a network on a test set.
 
@@ -132,22 +151,80 @@ def evaluate(
         protocol: one of PROTOCOLS or one's own.
         filter_share: smooths the predicted rotations by `slerp_recursively` first; published with 0.3.
         only: evaluate only the sequences with this in their names.
+        bodies: for labels of their gender, in place of the neutral one.
 
     Raises:
-        UserError: no such test set or protocol, or nothing to evaluate.
+        UserError: no such test set or protocol, nothing to evaluate, or predictions or labels that are not numbers.
     """
+    truth = bodies or {}
+
+    def compared(track: _Track, against: TestSet, rules: Protocol) -> Compared:
+        prediction = joined([predict(features) for features in track.features()])
+        own = truth.get(track.sequence.gender, body)
+        return _compared(track, prediction, body, own, against, rules, filter_share)
+
+    return _evaluated(sequences, compared, test_set, protocol, only, body.template.device, progress)
+
+
+def evaluate_joints(
+    sequences: Iterable[Sequence],
+    predict: Joints,
+    skeleton: Skeleton,
+    test_set: str = "3dpw",
+    protocol: str | Protocol = "static",
+    only: str = "",
+    progress: Callable[[float], None] = lambda share: None,
+) -> Evaluation:
+    """The errors of what predicts joints alone; those that are compared are picked by name.
+
+    Args:
+        predict: is given frames that follow each other, and gives the joints of each.
+        skeleton: of the joints that it predicts.
+        protocol: of those whose windows overlap, since there are none here.
+
+    Raises:
+        UserError: as `evaluate`; or the predicted joints lack some that are compared.
+    """
+
+    def compared(track: _Track, against: TestSet, rules: Protocol) -> Compared:
+        joint_set = rules.joints or against.joints
+        parts = [predict(track.sequence, track.frames[part]) for part in track.parts()]
+        joints, found = pick(torch.cat(parts), skeleton, joint_set, exact=True)
+        if not found.all():
+            raise UserError(f"{skeleton.name} has not all joints of {joint_set.name}, which {test_set} is compared in")
+        target = track.joints(joint_set)
+        return track.compared(root_relative(joints, joint_set), root_relative(target, joint_set), joint_set, None)
+
+    return _evaluated(sequences, compared, test_set, protocol, only, torch.device("cpu"), progress)
+
+
+def _evaluated(
+    sequences: Iterable[Sequence],
+    compared: Callable[["_Track", TestSet, Protocol], Compared],
+    test_set: str,
+    protocol: str | Protocol,
+    only: str,
+    device: torch.device,
+    progress: Callable[[float], None],
+) -> Evaluation:
     rules = _named(protocol, PROTOCOLS, "protocol") if isinstance(protocol, str) else protocol
-    compared = _named(test_set, TEST_SETS, "test set")
+    against = _named(test_set, TEST_SETS, "test set")
     chosen = sorted((sequence for sequence in sequences if only in sequence.name), key=lambda sequence: sequence.name)
     scored, skipped = [], []
-    for sequence in chosen:
-        track = _Track.of(sequence, rules, body.template.device)
-        if len(track.frames) < rules.window or not track.counts.any():
+    for number, sequence in enumerate(chosen):
+        progress(number / len(chosen))
+        track = _Track.of(sequence, rules, device)
+        if len(track.frames) < rules.shortest or not track.counts.any():
             skipped.append(sequence.name)
             continue
-        scored.append(_compared(track, predict(track.features), body, compared, rules, filter_share))
+        scored.append(compared(track, against, rules))
+    progress(1.0)
     if not scored:
-        raise UserError(f"nothing to evaluate: no sequence of at least {rules.window} frames, {len(skipped)} shorter")
+        raise UserError(
+            f"nothing to evaluate: no sequence of at least {rules.shortest} frames that count, {len(skipped)} of fewer"
+            if chosen
+            else f"nothing to evaluate: no sequence{f' with {only!r} in its name' if only else ''}"
+        )
     parts = _joined(scored) if rules.borders else scored
     errors = tuple(part.errors() for part in parts)
     return Evaluation(rules.name, test_set, errors, tuple(skipped))
@@ -171,9 +248,9 @@ class _Track:
 
     sequence: Sequence
     frames: np.ndarray
-    features: Float[Tensor, "n f"]
     counts: Bool[Tensor, "n"]
-    half: bool
+    protocol: Protocol
+    device: torch.device
 
     @staticmethod
     def of(sequence: Sequence, protocol: Protocol, device: torch.device) -> "_Track":
@@ -184,16 +261,36 @@ class _Track:
         if protocol.windows == "apart":
             usable = usable[: len(usable) // protocol.window * protocol.window]
         counts = sequence.scored[usable] if masks and sequence.scored is not None else np.ones(len(usable), bool)
-        features_of_all = sequence.required_features()
-        seen = rows(features_of_all, usable) if len(usable) else np.zeros((0, features_of_all.shape[1]))
-        features = torch.from_numpy(seen.astype(np.float32, copy=False)).to(device)
-        return _Track(sequence, usable, features, torch.from_numpy(counts).to(device), protocol.half_targets)
+        return _Track(sequence, usable, torch.from_numpy(counts).to(device), protocol, device)
+
+    def numbers(self) -> Int[Tensor, "n"]:
+        """Of the frames, so that those which follow each other differ by one."""
+        known = self.sequence.frames
+        numbers = torch.from_numpy((self.frames if known is None else known[self.frames]).astype(np.int64))
+        steps = numbers.diff()
+        return numbers // max(1, int(steps[steps > 0].min())) if (steps > 0).any() else numbers
+
+    def parts(self) -> list[slice]:
+        """What is shown to a network at once."""
+        return (
+            [slice(0, len(self.frames))] if self.protocol.bridged else stretches(self.numbers(), self.protocol.window)
+        )
+
+    def features(self) -> Iterator[Float[Tensor, "m f"]]:
+        """Of each part.
+
+        Raises:
+            UserError: the set was prepared without features.
+        """
+        for part in self.parts():
+            seen = rows(self.sequence.required_features(), self.frames[part])
+            yield torch.from_numpy(seen.astype(np.float32, copy=False)).to(self.device)
 
     def labels(self, values: np.ndarray) -> Tensor:
         """Labels of the frames, as float32."""
         taken = values[self.frames]
-        rounded = taken.astype(np.float16) if self.half else taken
-        return torch.from_numpy(rounded.astype(np.float32)).to(self.features.device)
+        rounded = taken.astype(np.float16) if self.protocol.half_targets else taken
+        return torch.from_numpy(rounded.astype(np.float32)).to(self.device)
 
     def joints(self, joint_set: Skeleton) -> Float[Tensor, "n j 3"]:
         """The labelled joints.
@@ -219,43 +316,36 @@ class _Track:
         pose = self.labels(self.sequence.pose).unflatten(1, (24, 3))
         return BodyPose(rotvec_to_rotmat(pose), self.labels(self.sequence.betas))
 
-
-@dataclass(frozen=True, eq=False)
-class _Compared:
-    """A sequence's joints, predicted and labelled, each relative to its own root."""
-
-    name: str
-    predicted: Float[Tensor, "n j 3"]
-    target: Float[Tensor, "n j 3"]
-    counts: Bool[Tensor, "n"]
-    vertices: Float[Tensor, "n"] | None
-    """Error of each frame [m]."""
-
-    def errors(self) -> Errors:
-        """The errors of the frames that count; an acceleration counts with its middle frame."""
-        inside = self.counts[1:-1]
-
-        def values(errors: Tensor, counts: Tensor) -> Float[Tensor, "m"]:
-            return (errors[counts] * MILLIMETRES).cpu()
-
-        return Errors(
-            name=self.name,
-            mpjpe=values(mpjpe(self.predicted, self.target), self.counts),
-            pa_mpjpe=values(pa_mpjpe(self.predicted, self.target), self.counts),
-            acceleration=values(acceleration(self.predicted), inside),
-            acceleration_error=values(acceleration_error(self.predicted, self.target), inside),
-            vertex_error=None if self.vertices is None else values(self.vertices, self.counts),
-        )
+    def compared(
+        self,
+        predicted: Float[Tensor, "n j 3"],
+        target: Float[Tensor, "n j 3"],
+        joint_set: Skeleton,
+        vertices: Float[Tensor, "n"] | None,
+    ) -> Compared:
+        """What there is to compare of the sequence."""
+        sequence = self.sequence
+        return Compared(
+            name=sequence.name,
+            joint_set=joint_set,
+            predicted=predicted,
+            target=target,
+            counts=self.counts,
+            vertices=vertices,
+            follows=None if self.protocol.bridged else (self.numbers().diff() == 1).to(self.device),
+            activities=None if sequence.activities is None else torch.from_numpy(sequence.activities[self.frames]),
+        ).sound()
 
 
 def _compared(
     track: _Track,
     prediction: Prediction,
     body: BodyModel,
+    true_body: BodyModel,
     test_set: TestSet,
     protocol: Protocol,
     filter_share: float | None,
-) -> _Compared:
+) -> Compared:
     joint_set = protocol.joints or test_set.joints
     raw = prediction
     if filter_share is not None:
@@ -265,25 +355,28 @@ def _compared(
     vertices = None
     if test_set.vertices:
         shown = prediction if protocol.filtered_vertices else raw
-        vertices = torch.cat(list(_vertex_errors(shown, track.bodies(), body)))
+        vertices = torch.cat(list(_vertex_errors(shown, track.bodies(), body, true_body)))
     predicted, target = (root_relative(points, joint_set) for points in (joints, track.joints(joint_set)))
-    return _Compared(track.sequence.name, predicted, target, track.counts, vertices)
+    return track.compared(predicted, target, joint_set, vertices)
 
 
-def _vertex_errors(prediction: Prediction, target: BodyPose, body: BodyModel) -> Iterator[Float[Tensor, "m"]]:
+def _vertex_errors(
+    prediction: Prediction, target: BodyPose, body: BodyModel, true_body: BodyModel
+) -> Iterator[Float[Tensor, "m"]]:
     """Distances [m] of the surfaces, not root-aligned, a few frames at a time."""
     for start in range(0, len(target.betas), _CHUNK):
         some = slice(start, start + _CHUNK)
         ours = vertices_of(_rearranged(prediction, itemgetter(some)), body)
-        yield vertex_error(ours, body.shaped(target.betas[some]).posed(target.rotations[some]).vertices)
+        yield vertex_error(ours, true_body.shaped(target.betas[some]).posed(target.rotations[some]).vertices)
 
 
-def _joined(parts: list[_Compared]) -> list[_Compared]:
+def _joined(parts: list[Compared]) -> list[Compared]:
     """All sequences as if they were one, as VIBE's script takes them."""
     vertices = [part.vertices for part in parts if part.vertices is not None]
     return [
-        _Compared(
+        Compared(
             "all",
+            parts[0].joint_set,
             torch.cat([part.predicted for part in parts]),
             torch.cat([part.target for part in parts]),
             torch.cat([part.counts for part in parts]),
