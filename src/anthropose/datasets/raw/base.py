@@ -5,13 +5,15 @@ them one after the other, so that a set far larger than the memory can be prepar
 """
 
 import io
-from collections import Counter
-from collections.abc import Callable, Iterator
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Sequence as List
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -23,6 +25,9 @@ from anthropose.errors import UserError
 from anthropose.video.images import read_image
 from anthropose.video.opening import open_video
 
+T = TypeVar("T")
+_THREADS = min(8, os.cpu_count() or 1)
+"""That decode pictures; the memory that they take is that of so many pictures, three times."""
 Picture = np.ndarray | UserError
 """RGB "h w 3", or why the picture cannot be had."""
 
@@ -52,16 +57,35 @@ class ImageFiles:
         return len(self.paths)
 
     def frames(self) -> Iterator[Picture]:
-        for path in self.paths:
-            try:
-                yield read_image(path)
-            except UserError as error:
-                yield error
+        return _ahead(self.paths, _read)
 
     def missing(self) -> Bool[np.ndarray, "n"]:
         """Those whose file is not there; each folder is listed once."""
         listed = {folder: _files_in(folder) for folder in {path.parent for path in self.paths}}
         return np.array([path.name not in listed[path.parent] for path in self.paths], bool)
+
+
+def _read(path: Path) -> Picture:
+    try:
+        return read_image(path)
+    except UserError as error:
+        return error
+
+
+def _ahead(items: Iterable[T], read: Callable[[T], Picture]) -> Iterator[Picture]:
+    """What is read of each item, in order, by threads that are a few pictures ahead: decoding does not hold Python's
+    lock, and else a GPU would wait for it."""
+    waiting: deque[Future[Picture]] = deque()
+    with ThreadPoolExecutor(_THREADS) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(read, item))
+                if len(waiting) > 2 * _THREADS:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _files_in(folder: Path) -> set[str]:
@@ -110,13 +134,15 @@ class EncodedImages:
         return len(self.encoded)
 
     def frames(self) -> Iterator[Picture]:
-        for number, data in enumerate(self.encoded):
-            try:
-                with Image.open(io.BytesIO(data)) as image:
-                    picture: Picture = np.array(image.convert("RGB"))
-            except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-                picture = UserError(f"{self.source}: picture {number} in it is damaged ({error})")
-            yield picture
+        return _ahead(enumerate(self.encoded), self._decode)
+
+    def _decode(self, item: tuple[int, bytes]) -> Picture:
+        number, data = item
+        try:
+            with Image.open(io.BytesIO(data)) as image:
+                return np.array(image.convert("RGB"))
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            return UserError(f"{self.source}: picture {number} in it is damaged ({error})")
 
     def missing(self) -> Bool[np.ndarray, "n"]:
         return np.array([not data for data in self.encoded], bool)
