@@ -161,6 +161,7 @@ def test_an_interrupted_call_goes_on_where_it_stopped(tmp_path: Path) -> None:
         prepare(release(True), tmp_path, out, "", MeanColour())
     with pytest.raises(UserError, match="was not finished"):
         read_set(out / "made-up-train")
+    (out / "made-up-train" / "sequences" / ".b.features.99.part.npy").write_bytes(b"of a call that was killed")
     made = prepare(release(False), tmp_path, out, "", MeanColour())
     assert loads == ["a", "b", "b", "c"]
     assert [sequence.name for sequence in read_set(made.path)] == ["a", "b", "c"]

@@ -161,6 +161,9 @@ def test_frames_without_enough_keypoints_leave_gaps(tmp_path: Path) -> None:
     counts = findings.counts["courtyard_test_00_0"]
     assert counts["frames without enough keypoints, left out as published"] == 5
     assert counts["frames with a wrong camera, not evaluated"] == 1
+    (whole,), _ = load(tmp_path, "train", "3dpw-whole")
+    assert whole.sequence.frames is not None
+    assert whole.sequence.frames.tolist() == list(range(3, FRAMES))
 
 
 def test_joints_are_of_the_neutral_body_unless_asked_otherwise(tmp_path: Path) -> None:

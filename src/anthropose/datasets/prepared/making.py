@@ -165,7 +165,8 @@ class _Folder:
         """Notes that all sources have been gone through; those that the release does not have any more are dropped."""
         self.sources = {name: self.sources[name] for name in order}
         self._write(complete=True)
-        remove_quietly(self.path / JOURNAL)
+        for left in (self.path / JOURNAL, *(self.path / "sequences").glob(".*.part*")):
+            remove_quietly(left)  # Half-written files are those of a call that was killed.
 
     def _write(self, complete: bool) -> None:
         index = {"format": FORMAT, "made_with": self.made_with, "complete": complete, "sources": self.sources}

@@ -242,6 +242,7 @@ class RawSet(Protocol):
 
 RAW_SETS: dict[str, str] = {
     "3dpw": "anthropose.datasets.raw.threedpw:ThreeDPW",
+    "3dpw-whole": "anthropose.datasets.raw.threedpw:ThreeDPWWhole",
     "3dpw-dynaboa": "anthropose.datasets.raw.threedpw:ThreeDPWAsDynaBOA",
     "h36m": "anthropose.datasets.raw.human36m:Human36M",
     "h36m-tight": "anthropose.datasets.raw.human36m:Human36MTight",

@@ -54,8 +54,6 @@ STREAM = (
 """The test sequences in the order in which DynaBOA goes through them, one after the other as one stream."""
 SEEN = 0.3
 """Keypoints surer than this count as seen."""
-LEAST_SEEN = 6
-"""Frames with no more than so many of LSP-14 seen are left out."""
 BOX_SIGMA = 8.0
 """[frames] Of the Gaussian that smooths the boxes."""
 GENDERS: dict[str, Gender] = {"m": "male", "f": "female"}
@@ -69,6 +67,8 @@ class ThreeDPW:
     name = "3dpw"
     subsets = ("train", "val", "test")
     layout = LAYOUT
+    least_seen = 6
+    """Frames with no more than so many of LSP-14 seen are left out."""
     crop_scale = 1.2
     """VIBE's; TCMR's last script has 1.3, though its authors say that their files were made with one scale, 1.2."""
 
@@ -85,12 +85,19 @@ class ThreeDPW:
     def _load(self, root: Path, path: Path, subset: str, findings: Findings) -> Iterator[RawSequence]:
         for person in _people(path):
             body = self._options.body(person.gender if self._options.gendered else "neutral")
-            sequence = _with_boxes(person, findings)
+            sequence = _with_boxes(person, self.least_seen, findings)
             if sequence is not None:
                 joint_set = SPIN_49 if subset == "train" else LSP_14
                 joints = _joints(person, sequence, body, joint_set)
                 sequence = replace(sequence, joints=joints, joint_set=joint_set)
                 yield _with_pictures(root, sequence, self.crop_scale)
+
+
+class ThreeDPWWhole(ThreeDPW):
+    """With all frames between the first and the last in which a person is seen, however little (`3dpw_test_all_db`)."""
+
+    name = "3dpw-whole"
+    least_seen = -1
 
 
 class ThreeDPWAsDynaBOA:
@@ -181,7 +188,7 @@ def _shaped(path: Path, key: str, value: Any, shape: tuple[int, ...]) -> np.ndar
     return array
 
 
-def _with_boxes(person: _Person, findings: Findings) -> Sequence | None:
+def _with_boxes(person: _Person, least_seen: int, findings: Findings) -> Sequence | None:
     """The frames in which enough is seen, with keypoints and boxes but without joints; None where there are none."""
     try:
         boxes = boxes_around(person.keypoints, SEEN)
@@ -192,7 +199,7 @@ def _with_boxes(person: _Person, findings: Findings) -> Sequence | None:
     found = person.keypoints[boxes.start : boxes.end, : len(THREEDPW_14)].copy()
     found[..., 2] = found[..., 2] > SEEN
     keypoints = pick(torch.from_numpy(found), THREEDPW_14, LSP_14, exact=True)[0].numpy()
-    kept = keypoints[..., 2].sum(1) > LEAST_SEEN
+    kept = keypoints[..., 2].sum(1) > least_seen
     frames = np.arange(boxes.start, boxes.end)[kept]
     findings.note(person.name, "frames without enough keypoints, left out as published", len(person.pose) - len(frames))
     findings.note(person.name, "frames with a wrong camera, not evaluated", int((~person.valid[frames]).sum()))
