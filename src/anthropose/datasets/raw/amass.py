@@ -29,8 +29,7 @@ RATE = 25
 LEAST_FRAMES = 60
 """Shorter sequences are left out, as published."""
 SMPL_FROM_SMPLH = (*range(22), 22, 37)
-"""For each joint of SMPL its rotation in SMPL-H's 52; the hands are the first joints of the middle fingers, or so
-published."""
+"""For each joint of SMPL its rotation in SMPL-H's 52; as published, that of a hand is of its first finger joint."""
 GENDERS: dict[str, Gender] = {"male": "male", "female": "female"}
 
 
