@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anthropose.datasets.lifting.windows import LiftingBatch
@@ -47,6 +47,8 @@ class MocapBatch:
     """Of the body's own origin [m]: `joints + translation` projects onto the picture."""
     camera_from_world: Float[Tensor, "b 3 3"]
     """Turns the world, whose y axis points up, into camera axes."""
+    within: Bool[Tensor, "b t"]
+    """False where a motion has not begun or has ended, and its first or last frame is held."""
     rate: float
     """Frames per second."""
     names: tuple[str, ...] = ()
@@ -158,6 +160,5 @@ def lifting_keypoints(
     return (found - size[:, None, None] / 2) / (size[:, None, None, :1] / 2)
 
 
-def frames_of(frames: int, labelled: Sequence[int] | None) -> list[int]:
-    """Which frames of a window have labels; all where None."""
-    return list(range(frames)) if labelled is None else [range(frames)[k] for k in labelled]
+def _moved(value: Any, device: torch.device | str) -> Any:
+    return value.to(device) if isinstance(value, Tensor) else value
