@@ -52,6 +52,13 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     np.testing.assert_allclose(sequence.required_features()[0:7][:, 0], 40 + np.arange(7), atol=2)
 
 
+def test_a_name_that_says_the_subset_is_not_followed_by_it(tmp_path: Path) -> None:
+    release = MadeUp(one=giving(RawSequence(_labels())))
+    release.name = "made-up-test"
+    assert prepare(release, tmp_path, tmp_path / "out", "test").path.name == "made-up-test"
+    assert prepare(release, tmp_path, tmp_path / "out", "train").path.name == "made-up-test-train"
+
+
 def test_the_features_file_is_an_ordinary_npy_of_the_kind_asked_for(tmp_path: Path) -> None:
     raw = RawSequence(_labels(), _pictures(*[jpeg()] * 7), 1.0)
     for half, kind in ((False, np.float32), (True, np.float16)):

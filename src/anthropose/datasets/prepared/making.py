@@ -55,7 +55,7 @@ def prepare(
     half: bool = False,
     settings: dict[str, Any] | None = None,
 ) -> Prepared:
-    """Makes the folder NAME-SUBSET in `out` of a raw release.
+    """Makes the folder NAME-SUBSET in `out` of a raw release; mpii3d-test does not become mpii3d-test-test.
 
     A source that cannot be read is left out and listed, and the others are done. After an interruption the same call
     goes on where it stopped; what was left out is tried again.
@@ -85,7 +85,8 @@ def prepare(
         "half": half,
         **(settings or {}),
     }
-    folder = _Folder.opened(Path(out) / f"{raw_set.name}-{subset}", made_with)
+    name = raw_set.name if raw_set.name.endswith(f"-{subset}") else f"{raw_set.name}-{subset}"
+    folder = _Folder.opened(Path(out) / name, made_with)
     for number, source in enumerate(sources):
         if source.name in folder.sources:
             continue
