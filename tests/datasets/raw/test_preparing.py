@@ -124,5 +124,5 @@ def test_a_prepared_take_gives_the_windows_of_the_published_database(tmp_path: P
 def test_what_people_do_stays_in_the_set(tmp_path: Path) -> None:
     mpii3d_test(tmp_path)
     prepare(raw_set("mpii3d-test"), tmp_path, tmp_path)
-    (sequence,) = read_set(tmp_path / "mpii3d-test-test")
+    (sequence,) = read_set(tmp_path / "mpii3d-test")
     assert sequence.activities.tolist() == [1, 2, 3, 4, 5, 6, 7, 1, 2]  # type: ignore[union-attr]
