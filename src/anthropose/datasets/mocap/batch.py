@@ -1,6 +1,5 @@
 """What a source of motion capture gives, and the forms in which the methods' losses want it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 

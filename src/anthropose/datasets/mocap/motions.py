@@ -1,4 +1,4 @@
-"""Windows cut out of motion capture and varied: other speed, mirrored, legs of one motion under the trunk of another."""
+"""Windows cut out of motion capture, and varied: in speed, mirrored, one motion's legs under another's trunk."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from anthropose.body.model import BodyModel, Shaped
@@ -65,7 +65,7 @@ class MocapSource:
         self,
         folders: Path | Sequence[Path],
         body: BodyModel,
-        config: MocapConfig = MocapConfig(),  # noqa: B008 - it is frozen
+        config: MocapConfig = MocapConfig(),
         device: torch.device | str = "cpu",
     ) -> None:
         """Reads the motions of the configured split into the device's memory: 0.4 MB for each thousand frames.
