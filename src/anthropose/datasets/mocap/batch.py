@@ -58,8 +58,9 @@ class MocapBatch:
 
     def to(self, device: torch.device | str) -> "MocapBatch":
         """The same batch elsewhere."""
-        moved: dict[str, Any] = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-        return replace(self, **{key: value.to(device) for key, value in moved.items() if isinstance(value, Tensor)})
+        values: dict[str, Any] = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        moved: dict[str, Any] = {key: value.to(device) for key, value in values.items() if isinstance(value, Tensor)}
+        return replace(self, **moved)
 
     @property
     def inputs(self) -> Float[Tensor, "b t i"]:
@@ -157,7 +158,3 @@ def lifting_keypoints(
             raise ValueError(f"RIE's keypoints can be made of {COCO_17.name}, {skeleton.name} lacks some of them")
         found = coco_to_h36m(found)
     return (found - size[:, None, None] / 2) / (size[:, None, None, :1] / 2)
-
-
-def _moved(value: Any, device: torch.device | str) -> Any:
-    return value.to(device) if isinstance(value, Tensor) else value
