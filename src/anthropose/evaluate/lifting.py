@@ -1,14 +1,17 @@
 """How lifters are scored on Human3.6M: the published protocols, action by action (rie spec, section 8)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from anthropose.datasets.lifting import LiftingSequence
+from anthropose.evaluate.measures import Compared
+from anthropose.evaluate.scores import Errors
 from anthropose.metrics import mpjpe, pa_mpjpe, scaled_mpjpe, velocity_error
+from anthropose.skeleton import Skeleton
 
 Lift = Callable[[Float[Tensor, "n k 2"]], Float[Tensor, "n j 3"]]
 """From a sequence in screen coordinates to the joints of all its frames, camera axes [m]."""
@@ -62,6 +65,45 @@ def mean_over_actions(scores: Sequence[LiftingScore]) -> list[LiftingScore]:
         means = [sum(getattr(score, name) for score in own) / len(own) for name in _MEASURES]
         found.append(LiftingScore("all", subject, *means))
     return found
+
+
+def lifting_errors(
+    lift: Lift,
+    sequences: Sequence[LiftingSequence],
+    skeleton: Skeleton,
+    rooted: bool = True,
+    progress: Callable[[float], None] = lambda share: None,
+) -> list[Errors]:
+    """Every measure of each take of a subject, all its cameras pooled, in the order in which takes first occur.
+
+    Args:
+        skeleton: of the joints.
+        rooted: whether the predicted root is moved to the true one and the other joints count; or, as published, all
+            joints do as they are, the root as well.
+
+    Raises:
+        UserError: predictions or labels are not numbers.
+    """
+    takes: dict[str, list[tuple[LiftingSequence, Float[Tensor, "n j 3"]]]] = {}
+    for number, sequence in enumerate(sequences):
+        progress(number / len(sequences))
+        takes.setdefault(f"{sequence.subject} {sequence.action}", []).append((sequence, lift(sequence.keypoints)))
+    progress(1.0)
+    return [_errors_of_take(name, views, skeleton, rooted) for name, views in takes.items()]
+
+
+def _errors_of_take(
+    name: str, views: list[tuple[LiftingSequence, Float[Tensor, "n j 3"]]], skeleton: Skeleton, rooted: bool
+) -> Errors:
+    predicted, target = (torch.cat(poses) for poses in ([p for _, p in views], [s.joints for s, _ in views]))
+    if rooted:
+        predicted, target = ((poses - poses[:, :1])[:, 1:] for poses in (predicted, target))
+    # Nothing moves from the last frame of a camera to the first of the next.
+    follows = torch.ones(len(predicted), dtype=torch.bool)
+    follows[torch.tensor([len(sequence.joints) for sequence, _ in views]).cumsum(0)[:-1]] = False
+    counts = torch.ones(len(predicted), dtype=torch.bool)
+    compared = Compared(name, skeleton, predicted, target, counts, follows=follows[1:])
+    return replace(compared.sound().errors(), action=views[0][0].kind)
 
 
 _MEASURES = ("protocol1", "protocol2", "protocol3", "velocity", "rooted")

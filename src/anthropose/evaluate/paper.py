@@ -309,7 +309,12 @@ BOA_MPII3D = Table(
     "Table 4, MPI-INF-3DHP",
     _columns(mpii3d="pa_mpjpe mpjpe pck"),
     (
-        Row("BOA", (77.4, 117.6, 90.3), "dynaboa", note="PCK after alignment; MPJPE and PCK by a public index of the paper"),
+        Row(
+            "BOA",
+            (77.4, 117.6, 90.3),
+            "dynaboa",
+            note="PCK after alignment; MPJPE and PCK by a public index of the paper",
+        ),
         Row("BOA, by a user with the released code", (92.61, NONE, NONE), "dynaboa", note="BOA, issue 7"),
     ),
 )

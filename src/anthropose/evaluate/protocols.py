@@ -2,7 +2,7 @@
 
 Each goes over the sequences of a test set, lets a network predict the body in every frame, and compares joints and
 vertices with the labels (specs tcmr 7, glot 6, vibe_base 13, parallel_branch 9). Errors are in millimetres.
-What predicts joints alone, such as a lifter, is compared by the same rules.
+Methods that make motions of keypoints are compared by the same rules.
 """
 
 import inspect
@@ -29,7 +29,7 @@ from anthropose.geometry.rotations import rotvec_to_rotmat
 from anthropose.methods.base import joined
 from anthropose.methods.video import stretches
 from anthropose.metrics import root_relative, vertex_error
-from anthropose.motion import BodyPose, Prediction
+from anthropose.motion import BodyPose, Motion, Prediction
 from anthropose.skeleton import LSP_14, MPII3D_17, Skeleton, pick
 
 _CHUNK = 256
@@ -39,8 +39,8 @@ _WINDOWS = 64
 
 Predict = Callable[[Float[Tensor, "n f"]], Prediction]
 """From the features of consecutive frames to a prediction for each, or for the first of them."""
-Joints = Callable[[Sequence, np.ndarray], Float[Tensor, "n j 3"]]
-"""From a sequence and the frames of it that are looked at to their joints [m], camera axes."""
+Motions = Callable[[Sequence, np.ndarray], Motion]
+"""From a sequence and the frames of it that are looked at to a motion with a row for each."""
 
 
 @dataclass(frozen=True)
@@ -166,36 +166,46 @@ def evaluate(
     return _evaluated(sequences, compared, test_set, protocol, only, body.template.device, progress)
 
 
-def evaluate_joints(
+def evaluate_motions(
     sequences: Iterable[Sequence],
-    predict: Joints,
-    skeleton: Skeleton,
+    predict: Motions,
+    body: BodyModel,
     test_set: str = "3dpw",
     protocol: str | Protocol = "static",
     only: str = "",
+    bodies: Mapping[Gender, BodyModel] | None = None,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Evaluation:
-    """The errors of what predicts joints alone; those that are compared are picked by name.
+    """The errors of a method that makes motions of clips; how it cuts windows is its own matter.
+
+    Where a motion has no body, its joints are picked by name.
 
     Args:
-        predict: is given frames that follow each other, and gives the joints of each.
-        skeleton: of the joints that it predicts.
-        protocol: of those whose windows overlap, since there are none here.
+        predict: is given a sequence and the frames of it that are looked at.
+        body: the neutral one, which its bodies are meant for.
 
     Raises:
-        UserError: as `evaluate`; or the predicted joints lack some that are compared.
+        UserError: as `evaluate`; or the joints that it makes lack some that are compared.
     """
+    truth = bodies or {}
 
     def compared(track: _Track, against: TestSet, rules: Protocol) -> Compared:
+        motion = predict(track.sequence, track.frames)
+        if motion.body is not None:
+            prediction = Prediction(motion.body, motion.joints.new_zeros(len(motion), 3))
+            own = truth.get(track.sequence.gender, body)
+            return _compared(track, prediction, body, own, against, rules, None)
         joint_set = rules.joints or against.joints
-        parts = [predict(track.sequence, track.frames[part]) for part in track.parts()]
-        joints, found = pick(torch.cat(parts), skeleton, joint_set, exact=True)
+        joints, found = pick(motion.joints, motion.skeleton, joint_set, exact=True)
         if not found.all():
-            raise UserError(f"{skeleton.name} has not all joints of {joint_set.name}, which {test_set} is compared in")
+            lacking = [name for name, has in zip(joint_set.joints, found.tolist(), strict=True) if not has]
+            raise UserError(
+                f"{test_set} is compared in {joint_set.name}; {motion.skeleton.name} lacks {', '.join(lacking)}"
+            )
         target = track.joints(joint_set)
         return track.compared(root_relative(joints, joint_set), root_relative(target, joint_set), joint_set, None)
 
-    return _evaluated(sequences, compared, test_set, protocol, only, torch.device("cpu"), progress)
+    return _evaluated(sequences, compared, test_set, protocol, only, body.template.device, progress)
 
 
 def _evaluated(

@@ -1,0 +1,133 @@
+"""Results and comparisons on the terminal: ours beside the papers', units in the heads."""
+
+import sys
+from collections.abc import Iterable, Mapping
+
+from rich.console import Console
+from rich.table import Table
+
+from anthropose.evaluate.bootstrap import Difference
+from anthropose.evaluate.results import Line, Reported, Results
+from anthropose.evaluate.scores import FIGURES
+
+MOST_SEQUENCES = 40
+"""More are left to the files."""
+_PLURALS = {"action": "actions", "activity": "activities", "scene": "scenes", "joint": "joints"}
+_WIDE = 160
+"""Columns of a page where there is no terminal that says how many it has."""
+
+
+def console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else _WIDE)
+
+
+def show(results: Results, to: Console | None = None) -> None:
+    """Prints all tables of an evaluation, and what there is to say about them."""
+    to = to or console()
+    to.print(_beside(results))
+    for name, lines in results.tables.items():
+        to.print(_lines(f"by {name}", _PLURALS.get(name, name), lines, results))
+    if len(results.sequences) > MOST_SEQUENCES:
+        to.print(f"{len(results.sequences)} sequences: too many to print, see the CSV file", style="dim")
+    elif len(results.sequences) > 1:
+        to.print(_lines("by sequence", "sequences", results.sequences, results))
+    for note in results.notes:
+        to.print(f"note: {note}", style="dim", highlight=False)
+
+
+def _new(title: str, first: str, figures: Iterable[str], frames: bool = True) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="bold")
+    table.add_column(first, no_wrap=True)
+    if frames:
+        table.add_column("frames", justify="right", no_wrap=True)
+    for figure in figures:
+        table.add_column(FIGURES[figure].head.replace(" [", "\n["), justify="right")
+    return table
+
+
+def _beside(results: Results) -> Table:
+    """Ours, its interval, and the published lines."""
+    figures = list(results.overall.values)
+    figures += [
+        figure for figure in FIGURES if figure not in figures and any(figure in one.values for one in results.published)
+    ]
+    table = _new(_title(results), "", figures)
+    ours = results.overall
+    table.add_row(
+        "[bold]ours[/]", str(ours.count), *(f"[bold]{_number(ours.values.get(figure))}[/]" for figure in figures)
+    )
+    if results.intervals:
+        table.add_row(
+            "  95 % interval", "", *(_interval(results.intervals.get(figure)) for figure in figures), style="dim"
+        )
+    for one in sorted(results.published, key=lambda one: not one.is_ours):
+        cells = (_number(one.values.get(figure)) for figure in figures)
+        note = f" ({one.note})" if one.note else ""
+        name = f"{one.row}: {one.paper}, {one.table}{note}"
+        table.add_row(f"[bold]{name}[/]" if one.is_ours else name, "", *cells)
+        if one.is_ours:
+            table.add_row("  ours less that", "", *(_gap(figure, ours, one) for figure in figures))
+    return table
+
+
+def _title(results: Results) -> str:
+    about = results.about
+    what = " ".join(str(about[key]) for key in ("method", "preset") if about.get(key)) or str(
+        about.get("predicted", "")
+    )
+    where = str(about.get("test_set") or about.get("truth", ""))
+    weights = f", weights {about['weights']}" if about.get("weights") else ""
+    over = ", mean over actions" if results.mean_over == "actions" else ""
+    return f"{what} on {where}, protocol {about.get('protocol', '')}{weights}{over}"
+
+
+def _lines(title: str, first: str, lines: Iterable[Line], results: Results) -> Table:
+    """One table of lines; actions have the published figures beside ours."""
+    lines = list(lines)
+    figures = [figure for figure in FIGURES if any(figure in line.values for line in lines)]
+    table = _new(title, first, figures)
+    beside = [one for one in results.published if one.actions] if title == "by action" else []
+    columns = [(one, figure) for one in beside for figure in one.actions if figure in figures]
+    for one, figure in columns:
+        table.add_column(f"{one.row}\n{FIGURES[figure].head}", justify="right", style="dim")
+    for line in lines:
+        cells = [_number(line.values.get(figure)) for figure in figures]
+        cells += [_number(one.actions[figure].get(line.name)) for one, figure in columns]
+        table.add_row(line.name, str(line.count), *cells)
+    return table
+
+
+def show_differences(differences: Mapping[str, Difference], first: str, second: str, to: Console | None = None) -> None:
+    """Prints how two results differ, and whether that can be chance."""
+    table = Table(title=f"{second} against {first}", title_justify="left", box=None, pad_edge=False, title_style="bold")
+    for head in ("", first, second, "difference", "95 % interval", "p", ""):
+        table.add_column(head, justify="left" if head == "" else "right", no_wrap=head == "")
+    for figure, found in differences.items():
+        better = (found.value > 0) == FIGURES[figure].more_is_better
+        verdict = ("better" if better else "worse") if found.is_significant else "could be chance"
+        verdict = "" if figure == "acceleration" and found.is_significant else verdict
+        cells = (
+            f"{found.first:.1f}",
+            f"{found.second:.1f}",
+            f"{found.value:+.2f}",
+            f"{found.low:+.2f} to {found.high:+.2f}",
+        )
+        table.add_row(FIGURES[figure].head, *cells, f"{found.p:.4f}", verdict)
+    to = to or console()
+    to.print(table)
+    count = next((found.sequences for found in differences.values()), 0)
+    to.print(f"bootstrap over {count} sequences, both results drawn alike", style="dim", highlight=False)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None or value != value else f"{value:.1f}"
+
+
+def _interval(limits: tuple[float, float] | None) -> str:
+    return "" if limits is None else f"{limits[0]:.1f} to {limits[1]:.1f}"
+
+
+def _gap(figure: str, ours: Line, theirs: Reported) -> str:
+    if figure not in ours.values or figure not in theirs.values:
+        return ""
+    return f"{ours.values[figure] - theirs.values[figure]:+.1f}"
