@@ -56,7 +56,7 @@ from anthropose.methods.dynaboa.preprocessing import (
 )
 from anthropose.motion import BodyPose, Camera, Prediction, Track
 from anthropose.people.clip import Clip
-from anthropose.skeleton import BODY_25, COCO_17, MEDIAPIPE_33, SPIN_49
+from anthropose.skeleton import BODY_25, COCO_17, MEDIAPIPE_33, SMPL_24, SPIN_49
 from anthropose.video import VideoWriter, open_video
 from tests.methods.small import install_small
 
@@ -675,3 +675,28 @@ def test_keypoints_that_say_nothing_are_refused_in_one_line(clip: Clip, body: Bo
     assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="give the video"):
         DynaBOA(body).reconstruct(replace(clip, video=None))
+
+
+def test_the_body_comes_to_lie_on_the_keypoints_of_the_full_picture(clip: Clip, body: BodyModel) -> None:
+    """A person with a known place in the picture, whose limbs the network learns to hit in several rounds."""
+    rotations = torch.eye(3).repeat(1, 24, 1, 1)
+    rotations[:, 0] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
+    joints = body.points(SPIN_49)(torch.zeros(1, 10), rotations)[0] + torch.tensor([0.05, -0.1, 5.0])
+    pixels = joints[:, :2] / joints[:, 2:] * clip.camera.focal + torch.tensor(clip.camera.center)
+    names = [name for name in COCO_17.joints if name in SPIN_49.joints]
+    assert len(names) == 17
+    seen = torch.cat([pixels[[SPIN_49.index(name) for name in names]], torch.ones(17, 1)], dim=1)
+    low, high = seen[:, :2].amin(0), seen[:, :2].amax(0)
+    boxes = torch.cat([low, high])[None].expand(4, 4).contiguous()
+    clip = replace(clip, track=replace(clip.track, boxes=boxes, keypoints=seen.repeat(4, 1, 1)))
+    fast = replace(PRESETS["clip"], learning_rate=3e-3, probe_rate=0.0, dynamic=False, use_motion=False, guard=False)
+    method = DynaBOA(body, options=DynaBOAOptions(adaptation=fast, reset="never"))
+    limbs = ["left_knee", "right_knee", "left_ankle", "right_ankle", "left_elbow", "right_elbow", "left_wrist"]
+    height = float(high[1] - low[1])
+    away = []
+    for _ in range(15):
+        projected = method.reconstruct(clip).projected[-1]
+        found = projected[[SMPL_24.index(name) for name in limbs]]
+        target = seen[[COCO_17.index(name) for name in limbs], :2]
+        away.append(float((found - target).norm(dim=1).mean()) / height)
+    assert away[-1] < 0.05 < away[0], away
