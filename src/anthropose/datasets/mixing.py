@@ -3,11 +3,9 @@
 from collections.abc import Callable
 from collections.abc import Sequence as List
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int
-from torch import Tensor
 
 from anthropose.datasets.items import Item, WindowSet, batch_of
 from anthropose.datasets.sequence import Batch
@@ -83,5 +81,4 @@ class _Kind:
 
 
 def _without_rows(batch: Batch) -> Batch:
-    values: dict[str, Any] = {field.name: getattr(batch, field.name) for field in fields(batch)}
-    return replace(batch, **{key: value[:0] for key, value in values.items() if isinstance(value, Tensor | tuple)})
+    return replace(batch, **{field.name: getattr(batch, field.name)[:0] for field in fields(batch)})

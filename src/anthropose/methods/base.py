@@ -82,6 +82,8 @@ class Preset:
     optimizer: Optimizer = field(default_factory=Optimizer)
     schedule: Any = field(default_factory=Plateau)
     seed: int | None = None
+    mocap: Any = None
+    """How motion capture becomes views to learn from (`datasets.mocap`), for a training that has no other data."""
 
     @property
     def batch_2d(self) -> int:

@@ -10,6 +10,7 @@ Input: 2048 features of each frame (SPIN's ResNet-50, or an encoder of keypoints
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
@@ -18,9 +19,10 @@ from torch import Tensor, nn
 from anthropose.body.model import BodyModel
 from anthropose.body.results import result_of
 from anthropose.datasets.sequence import Batch
-from anthropose.datasets.windows import Edges, centred_windows
+from anthropose.datasets.windows import Edges, centred_windows, tcmr_windows
 from anthropose.losses import LossWeights, vibe_loss
 from anthropose.methods.base import Preset, joined
+from anthropose.methods.training import Learning, video_job
 from anthropose.methods.video import FeatureMethod
 from anthropose.motion import Prediction
 from anthropose.nn.recurrence import last_state, middle_state
@@ -351,3 +353,17 @@ PRESETS = {
     ),
 }
 """The published configurations (tcmr spec, sections 4.2 and 6), whose titles chose files and labels there."""
+
+LEARNING = Learning(
+    "tcmr",
+    TCMRNetwork,
+    loss=lambda network, batch, body, preset: network.loss(batch, body, preset.losses),
+    windows=lambda preset, lengths: tcmr_windows(lengths, preset.window, preset.stride),
+    validated=lambda preset, lengths: tcmr_windows(lengths, preset.window, training=False),
+    labelled="middle",
+    taught="middle",
+    repeat=3,
+)
+TRAININGS = PRESETS
+job = partial(video_job, LEARNING)
+"""The training of a preset: `job(name, preset, setting)`."""

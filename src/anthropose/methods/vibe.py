@@ -10,6 +10,7 @@ Input: 2048 features of each frame (SPIN's ResNet-50). Output: one body for each
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -18,9 +19,11 @@ from torch import Tensor, nn
 from anthropose.body.model import BodyModel
 from anthropose.body.results import result_of
 from anthropose.datasets.sequence import Batch
+from anthropose.datasets.windows import vibe_windows
 from anthropose.losses import LossWeights, body_motion, discriminator_loss, vibe_loss
 from anthropose.methods.base import Optimizer, Preset
 from anthropose.methods.sequences import as_one_sequence, in_parts
+from anthropose.methods.training import Learning, video_job
 from anthropose.methods.video import FeatureMethod
 from anthropose.motion import Prediction
 from anthropose.nn.discriminator import DiscriminatorConfig, MotionDiscriminator
@@ -174,3 +177,17 @@ PRESETS = {
     ),
 }
 """The published configuration (vibe_base spec, section 12); that of vibe_model_w_3dpw is not known to us in full."""
+
+LEARNING = Learning(
+    "vibe",
+    VIBENetwork,
+    loss=lambda network, batch, body, preset: network.loss(batch, body, preset.losses),
+    windows=lambda preset, lengths: vibe_windows(lengths, preset.window, preset.stride),
+    validated=lambda preset, lengths: vibe_windows(lengths, preset.window, preset.window),
+    adversarial=lambda network, batch, body, preset, discriminator, recorded: network.losses(
+        batch, body, discriminator, recorded, preset.losses
+    ),
+)
+TRAININGS = PRESETS
+job = partial(video_job, LEARNING)
+"""The training of a preset: `job(name, preset, setting)`."""

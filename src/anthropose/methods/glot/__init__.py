@@ -9,6 +9,7 @@ Input: 2048 features of each frame (SPIN's ResNet-50). Output: one body for each
 """
 
 from anthropose.methods.glot.config import GLoTConfig
+from anthropose.methods.glot.job import TRAININGS, job
 from anthropose.methods.glot.loss import GLoTLosses, glot_losses
 from anthropose.methods.glot.method import GLoT
 from anthropose.methods.glot.network import Estimates, GLoTNetwork
@@ -17,6 +18,7 @@ from anthropose.methods.glot.published import PRESETS, PUBLISHED, GLoTPreset, Wa
 __all__ = [
     "PRESETS",
     "PUBLISHED",
+    "TRAININGS",
     "Estimates",
     "GLoT",
     "GLoTConfig",
@@ -25,4 +27,5 @@ __all__ = [
     "GLoTPreset",
     "WarmupCosine",
     "glot_losses",
+    "job",
 ]

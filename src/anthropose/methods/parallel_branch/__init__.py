@@ -5,6 +5,7 @@ Worlds 2022. In the published code the two branches share neither a parameter no
 network with a wider recurrent encoder, or a transformer, and the lifting branch is only trained along.
 """
 
+from anthropose.methods.parallel_branch.job import TRAININGS, job
 from anthropose.methods.parallel_branch.loss import ParallelBranchLosses, parallel_branch_loss
 from anthropose.methods.parallel_branch.method import ParallelBranch
 from anthropose.methods.parallel_branch.network import ParallelBranchConfig, ParallelBranchNetwork
@@ -14,9 +15,11 @@ from anthropose.methods.parallel_branch.published import PUBLISHED
 __all__ = [
     "PRESETS",
     "PUBLISHED",
+    "TRAININGS",
     "ParallelBranch",
     "ParallelBranchConfig",
     "ParallelBranchLosses",
     "ParallelBranchNetwork",
+    "job",
     "parallel_branch_loss",
 ]

@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from anthropose.body.model import BodyModel
-from anthropose.body.results import result_of
+from anthropose.body.results import Result, result_of
 from anthropose.datasets.sequence import Batch
-from anthropose.losses import body_motion
+from anthropose.losses import body_motion, discriminator_loss
 from anthropose.methods.base import joined
 from anthropose.methods.parallel_branch.attention_encoder import AttentionEncoder, own_windows
 from anthropose.methods.parallel_branch.loss import ParallelBranchLosses, parallel_branch_loss
@@ -93,11 +93,34 @@ class ParallelBranchNetwork(nn.Module):
     ) -> dict[str, Float[Tensor, ""]]:
         """The weighted terms of a batch, as `parallel_branch_loss` names them; their sum is minimised."""
         result = result_of(self(batch.features), body)
-        lifted = None
-        if self.lifting is not None:
-            lifted = self.lift(result.keypoints if self.config.serial else batch.keypoints)
         scores = None if discriminator is None else discriminator(body_motion(result.theta))
-        return parallel_branch_loss(result, lifted, batch, weights, scores)
+        return parallel_branch_loss(result, self._lifted(result, batch), batch, weights, scores)
+
+    def losses(
+        self,
+        batch: Batch,
+        body: BodyModel,
+        discriminator: Callable[[Float[Tensor, "b t 69"]], Float[Tensor, "b 1"]],
+        recorded: Float[Tensor, "r t 69"],
+        weights: ParallelBranchLosses | None = None,
+    ) -> tuple[dict[str, Float[Tensor, ""]], dict[str, Float[Tensor, ""]]]:
+        """The weighted terms of this network and those of its discriminator, from one pass, as VIBE has them.
+
+        Args:
+            recorded: motions to learn from, as `losses.body_motion` has them.
+        """
+        weights = weights or ParallelBranchLosses()
+        result = result_of(self(batch.features), body)
+        made = body_motion(result.theta)
+        own = parallel_branch_loss(result, self._lifted(result, batch), batch, weights, discriminator(made))
+        scores = discriminator(recorded), discriminator(made.detach())
+        return own, discriminator_loss(*scores, weights.adversarial)
+
+    def _lifted(self, result: Result, batch: Batch) -> Float[Tensor, "b 49 3"] | None:
+        """What the lifting branch makes of each window; None where there is none."""
+        if self.lifting is None:
+            return None
+        return self.lift(result.keypoints if self.config.serial else batch.keypoints)
 
     @torch.no_grad()
     def over_track(self, features: Float[Tensor, "n f"], part: int | None = None, batch: int = 64) -> Prediction:

@@ -5,9 +5,10 @@ Shan et al., Improving Robustness and Accuracy via Relative Information Encoding
 what a clip's keypoints become, `method` what `anthropose run` uses.
 """
 
+from anthropose.methods.rie.job import TRAININGS, job
 from anthropose.methods.rie.method import RIE, RIEOptions, lift
 from anthropose.methods.rie.network import RIEConfig, RIENetwork
 from anthropose.methods.rie.published import PUBLISHED
 from anthropose.methods.rie.training import PRESETS, loss
 
-__all__ = ["PRESETS", "PUBLISHED", "RIE", "RIEConfig", "RIENetwork", "RIEOptions", "lift", "loss"]
+__all__ = ["PRESETS", "PUBLISHED", "RIE", "TRAININGS", "RIEConfig", "RIENetwork", "RIEOptions", "job", "lift", "loss"]

@@ -44,12 +44,20 @@ class Decay:
 class RIEPreset(Preset):
     """One stage of a published training."""
 
+    stage: str
+    """Its name among those of the training."""
     takes: Literal["nothing", "encoders", "everything"]
     """What it begins with of the stage before."""
     after: str = ""
     """The preset of the stage before; its best epoch counts, not its last."""
     frozen_encoders: bool = False
     """Whether the encoders' weights stay as they are."""
+    sequences: int = 0
+    """Of `sequence` frames each, that motion capture is made into for every epoch."""
+    sequence: int = 0
+    still_encoders: bool = False
+    """Whether frozen encoders are in eval mode. As published they are not: their dropout acts, and their running
+    statistics move on."""
 
 
 def loss(network: RIENetwork, batch: LiftingBatch) -> dict[str, Float[Tensor, ""]]:
@@ -127,6 +135,7 @@ def _published(keypoints: str, latent: int, widths: tuple[int, ...]) -> dict[str
         table = {"gt": "2D ground truth", "cpn": "CPN detections"}[keypoints]
         settings: dict = {
             "stands_for": f"Human3.6M, {table}, {frames} frames, stage {number}",
+            "stage": f"stage{number}",
             "network": RIEConfig(fusion=number > 1, widths=widths, latent=latent),
             "losses": None,
             "sets_2d": (),
