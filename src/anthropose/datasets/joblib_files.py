@@ -42,21 +42,46 @@ def read_joblib(path: Path) -> dict[str, np.ndarray]:
         UserError: the file is missing, cut short, compressed in a way that needs more than Python's own libraries, not
             joblib's, or asks for anything but numpy arrays.
     """
+    content = read_nested(path, "database")
+    if not isinstance(content, dict):
+        kind = type(content).__name__
+        raise UserError(f"{path}: expected a whole database by joblib (it holds a {kind}, a database is a dictionary)")
+    try:
+        arrays = {key: _plain(value) for key, value in content.items()}
+    except ValueError as error:
+        raise UserError(f"{path}: expected a whole database by joblib (a list of unequal parts: {error})") from error
+    return {key: value for key, value in arrays.items() if isinstance(value, np.ndarray)}
+
+
+def read_nested(path: Path, what: str = "file of results") -> Any:
+    """What a joblib dump or a plain pickle holds: dictionaries, lists, plain values, and arrays.
+
+    Args:
+        what: it is expected to be, for messages.
+
+    Raises:
+        UserError: as `read_joblib`.
+    """
     try:
         with path.open("rb") as file:
-            content = _load(file, path)
-        if not isinstance(content, dict):
-            raise ValueError(f"it holds a {type(content).__name__}, a database is a dictionary")
-        arrays = {key: _plain(value) for key, value in content.items()}
-        return {key: value for key, value in arrays.items() if isinstance(value, np.ndarray)}
+            return _nested(_load(file, path))
     except UserError:
         raise
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; expected a prepared database such as 3dpw_test_db.pt") from None
+        known = ", such as 3dpw_test_db.pt" if what == "database" else ""
+        raise UserError(f"{path}: no such file; expected a {'prepared ' if known else ''}{what}{known}") from None
     except Forbidden as error:
-        raise UserError(f"{path}: refused, since it asks for {error}, which no database of arrays needs") from error
+        raise UserError(f"{path}: refused, since it asks for {error}, which no {what} of arrays needs") from error
     except Exception as error:  # A damaged pickle can raise nearly anything.
-        raise UserError(f"{path}: expected a whole database by joblib ({type(error).__name__}: {error})") from error
+        raise UserError(f"{path}: expected a whole {what} by joblib ({type(error).__name__}: {error})") from error
+
+
+def _nested(value: Any) -> Any:
+    if isinstance(value, _ArrayInFile):
+        return value.array
+    if isinstance(value, dict):
+        return {key: _nested(one) for key, one in value.items()}
+    return [_nested(one) for one in value] if isinstance(value, list) else value
 
 
 def _load(file: io.BufferedReader, path: Path) -> Any:
@@ -165,11 +190,7 @@ class _Reader(pickle.Unpickler):
 
 def _plain(value: Any) -> Any:
     """Arrays as they are, lists of numbers or texts as arrays."""
-    if isinstance(value, _ArrayInFile):
-        return _texts(value.array)
-    if isinstance(value, list):
-        return _texts(np.array([item.array if isinstance(item, _ArrayInFile) else item for item in value]))
-    return value
+    return _texts(np.array(value)) if isinstance(value, list) else _texts(value)
 
 
 def _texts(array: Any) -> Any:

@@ -33,7 +33,7 @@ def clip_of(sequence: Sequence, frames: Int[np.ndarray, "n"], test_set: str) -> 
         lacking = "boxes" if sequence.keypoints is not None else "keypoints"
         raise UserError(f"{sequence.name}: it has no {lacking}, and this method works on keypoints in the image alone")
     keypoints = torch.from_numpy(np.asarray(sequence.keypoints[frames], np.float32))
-    labelled = (torch.from_numpy(np.asarray(sequence.keypoints[:, :, 2])) > 0).any(0)
+    labelled = torch.from_numpy((np.asarray(sequence.keypoints)[..., 2] > 0).any(0))
     names = tuple(name for name, has in zip(sequence.keypoint_set.joints, labelled.tolist(), strict=True) if has)
     skeleton = sequence.keypoint_set if bool(labelled.all()) else _some(sequence.keypoint_set, names)
     if not names:

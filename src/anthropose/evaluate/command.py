@@ -287,7 +287,7 @@ class _Run:
         if found.protocol not in ("tcmr", "glot", "vibe") and self.name in PUBLISHED_PROTOCOLS:
             own = PUBLISHED_PROTOCOLS[self.name]
             notes.append(f"the published figures are by protocol {own}; --protocol published gives ours by it too")
-        if body.name == "free":
+        if body.name == "free" and self.name != "rie":
             notes.append("on the free body, which is no SMPL body: not comparable with papers; see `anthropose body`")
         genders = genders_in(sequences)
         if genders and not self.options.bodies and any(part.vertex_error is not None for part in found.sequences):

@@ -47,9 +47,9 @@ class Errors:
     """Of joints relative to their root [mm]."""
     pa_mpjpe: Float[Tensor, "m"]
     """The same after the best rotation, scale and shift of each frame [mm]."""
-    acceleration: Float[Tensor, "a"]
+    acceleration: Float[Tensor, "a"] | None = None
     """Of the prediction, mean over the joints [mm/frame²]; none for a sequence's first and last frame."""
-    acceleration_error: Float[Tensor, "a"]
+    acceleration_error: Float[Tensor, "a"] | None = None
     """[mm/frame²]."""
     vertex_error: Float[Tensor, "m"] | None = None
     """Of the surface, not root-aligned [mm]; None where the labels are no bodies."""

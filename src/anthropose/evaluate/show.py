@@ -2,8 +2,10 @@
 
 import sys
 from collections.abc import Iterable, Mapping
+from math import isnan
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from anthropose.evaluate.bootstrap import Difference
@@ -32,17 +34,21 @@ def show(results: Results, to: Console | None = None) -> None:
     elif len(results.sequences) > 1:
         to.print(_lines("by sequence", "sequences", results.sequences, results))
     for note in results.notes:
-        to.print(f"note: {note}", style="dim", highlight=False)
+        to.print(f"note: {note}", style="dim", highlight=False, markup=False)
 
 
-def _new(title: str, first: str, figures: Iterable[str], frames: bool = True) -> Table:
+def _new(title: str, first: str, figures: Iterable[str]) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="bold")
-    table.add_column(first, no_wrap=True)
-    if frames:
-        table.add_column("frames", justify="right", no_wrap=True)
+    table.add_column(first, overflow="fold")
+    table.add_column("frames", justify="right", no_wrap=True)
     for figure in figures:
-        table.add_column(FIGURES[figure].head.replace(" [", "\n["), justify="right")
+        table.add_column(_head(figure), justify="right", no_wrap=True)
     return table
+
+
+def _head(figure: str) -> str:
+    """Name and unit on two lines; brackets would be markup."""
+    return f"{FIGURES[figure].title}\n{escape('[' + FIGURES[figure].unit + ']')}"
 
 
 def _beside(results: Results) -> Table:
@@ -51,7 +57,7 @@ def _beside(results: Results) -> Table:
     figures += [
         figure for figure in FIGURES if figure not in figures and any(figure in one.values for one in results.published)
     ]
-    table = _new(_title(results), "", figures)
+    table = _new(escape(_title(results)), "", figures)
     ours = results.overall
     table.add_row(
         "[bold]ours[/]", str(ours.count), *(f"[bold]{_number(ours.values.get(figure))}[/]" for figure in figures)
@@ -62,12 +68,17 @@ def _beside(results: Results) -> Table:
         )
     for one in sorted(results.published, key=lambda one: not one.is_ours):
         cells = (_number(one.values.get(figure)) for figure in figures)
-        note = f" ({one.note})" if one.note else ""
-        name = f"{one.row}: {one.paper}, {one.table}{note}"
+        name = escape(_label(one))
         table.add_row(f"[bold]{name}[/]" if one.is_ours else name, "", *cells)
         if one.is_ours:
             table.add_row("  ours less that", "", *(_gap(figure, ours, one) for figure in figures))
     return table
+
+
+def _label(line: Reported) -> str:
+    """Which line of which table it is."""
+    row = "" if line.paper.startswith(f"{line.row},") else f"{line.row}: "
+    return f"{row}{line.paper}, {line.table}{f' ({line.note})' if line.note else ''}"
 
 
 def _title(results: Results) -> str:
@@ -89,18 +100,20 @@ def _lines(title: str, first: str, lines: Iterable[Line], results: Results) -> T
     beside = [one for one in results.published if one.actions] if title == "by action" else []
     columns = [(one, figure) for one in beside for figure in one.actions if figure in figures]
     for one, figure in columns:
-        table.add_column(f"{one.row}\n{FIGURES[figure].head}", justify="right", style="dim")
+        table.add_column(f"{one.row}\n{_head(figure)}", justify="right", style="dim")
     for line in lines:
         cells = [_number(line.values.get(figure)) for figure in figures]
         cells += [_number(one.actions[figure].get(line.name)) for one, figure in columns]
-        table.add_row(line.name, str(line.count), *cells)
+        table.add_row(escape(line.name), str(line.count), *cells)
     return table
 
 
 def show_differences(differences: Mapping[str, Difference], first: str, second: str, to: Console | None = None) -> None:
     """Prints how two results differ, and whether that can be chance."""
-    table = Table(title=f"{second} against {first}", title_justify="left", box=None, pad_edge=False, title_style="bold")
-    for head in ("", first, second, "difference", "95 % interval", "p", ""):
+    table = Table(
+        title=escape(f"{second} against {first}"), title_justify="left", box=None, pad_edge=False, title_style="bold"
+    )
+    for head in ("", escape(first), escape(second), "difference", "95 % interval", "p", ""):
         table.add_column(head, justify="left" if head == "" else "right", no_wrap=head == "")
     for figure, found in differences.items():
         better = (found.value > 0) == FIGURES[figure].more_is_better
@@ -112,7 +125,7 @@ def show_differences(differences: Mapping[str, Difference], first: str, second: 
             f"{found.value:+.2f}",
             f"{found.low:+.2f} to {found.high:+.2f}",
         )
-        table.add_row(FIGURES[figure].head, *cells, f"{found.p:.4f}", verdict)
+        table.add_row(escape(FIGURES[figure].head), *cells, f"{found.p:.4f}", verdict)
     to = to or console()
     to.print(table)
     count = next((found.sequences for found in differences.values()), 0)
@@ -120,11 +133,11 @@ def show_differences(differences: Mapping[str, Difference], first: str, second: 
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None or value != value else f"{value:.1f}"
+    return "-" if value is None or isnan(value) else f"{value:.1f}"
 
 
 def _interval(limits: tuple[float, float] | None) -> str:
-    return "" if limits is None else f"{limits[0]:.1f} to {limits[1]:.1f}"
+    return "" if limits is None else f"{limits[0]:.1f}–{limits[1]:.1f}"
 
 
 def _gap(figure: str, ours: Line, theirs: Reported) -> str:
