@@ -15,7 +15,7 @@ class KeypointEncoderConfig:
     """The sizes of the encoder."""
 
     keypoints: str = "mediapipe-33"
-    """The set that it knows. Keypoints of other sets are taken over by name; those that are missing have confidence 0."""
+    """The set that it knows. Keypoints of other sets are taken over by name; missing ones have confidence 0."""
     features: int = 2048
     """The length of the feature vector: what the method's network expects."""
     hidden: int = 512

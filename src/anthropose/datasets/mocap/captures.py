@@ -5,6 +5,8 @@ AMASS has SET/SUBJECT/ACTION.npz. In both the world's y axis points up here.
 """
 
 import json
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +36,8 @@ STRAIGHT = {
 }
 """Where the bone below each left joint points in the rest pose of the project's format."""
 BELOW = {"hip": "knee", "knee": "ankle", "shoulder": "elbow", "elbow": "wrist", "wrist": "hand", "ankle": "foot"}
+BROKEN = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+"""What reading a damaged or foreign file can raise."""
 AMASS_SPLITS: dict[str, Split] = {
     "HumanEva": "val", "MPI_HDM05": "val", "SFU": "val", "MPI_mosh": "val", "Transitions_mocap": "test",
     "SSM_synced": "test",
@@ -95,7 +99,7 @@ def _read_project(folder: Path, split: Split, body: BodyModel) -> list[Capture]:
         shards = {name: _shard(folder / name) for name in {clip["shard"] for clip in clips}}
         change = rest_change(body)
         return [_project_capture(folder.name, clip, *shards[clip["shard"]], change, index["fps"]) for clip in clips]
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except BROKEN as error:
         raise UserError(f"{folder}: not motion capture of the project's format ({error})") from error
 
 
@@ -177,7 +181,7 @@ def _amass_capture(folder: Path, path: Path) -> Sequence[Capture]:
             rate = float(file["mocap_framerate"] if "mocap_framerate" in file else file["mocap_frame_rate"])
             step = max(1, int(rate // AMASS_RATE))
             poses, root = file["poses"][::step], file["trans"][::step]
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except BROKEN as error:
         raise UserError(f"{path}: not a motion of AMASS ({error})") from error
     if poses.ndim != 2 or poses.shape[1] != 156 or len(root) != len(poses) or rate <= 0:
         raise UserError(f"{path}: expected poses of SMPL-H, n 156, found {poses.shape}")

@@ -61,9 +61,7 @@ def _of_another_machine(
 ) -> tuple[Weights, Published, dict[str, Tensor]]:
     """A .safetensors of ours, checked as strictly as a published file."""
     ours, tensors = read_header(path), read_tensors(path)
-    published = next((one for one in systems if one.system == ours.system), None)
-    if published is None:
-        raise UserError(f"{path}: holds weights of {ours.system!r}, which is no known system")
+    published = _layout_of(ours, systems)
     return replace(ours, name=name), published, fitted(path, published.title, tensors, _build(published, ours, tensors))
 
 
@@ -185,13 +183,28 @@ def load_network(name_or_path: str | Weights, published: Published | Sequence[Pu
     known = (published,) if isinstance(published, Published) else tuple(published)
     if weights.path.suffix == ".safetensors":
         tensors = read_tensors(weights.path)
-        network = _build(next(one for one in known if one.system == weights.system), weights, tensors)
+        network = _build(_layout_of(weights, known), weights, tensors)
         tensors = fitted(weights.path, known[0].title, tensors, network)
     else:
         made = convert(weights.path, known, weights.system)
         network, tensors = made.published.network(made.config), made.tensors
     network.load_state_dict(tensors, assign=True)
     return network.eval().requires_grad_(False)
+
+
+def _layout_of(weights: Weights, known: Sequence[Published]) -> Published:
+    """How the weights look: a system's network can have several front ends, each with parts of its own.
+
+    Raises:
+        UserError: none of those that are known looks so.
+    """
+    for published in known:
+        if (published.system, published.front_end) == (weights.system, weights.front_end):
+            return published
+    raise UserError(
+        f"{weights.path}: holds weights of {weights.system!r} that are fed with {weights.front_end}, which is no known "
+        "system"
+    )
 
 
 def _build(published: Published, weights: Weights, tensors: Mapping[str, Tensor]) -> nn.Module:
