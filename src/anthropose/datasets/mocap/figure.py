@@ -14,6 +14,15 @@ from anthropose.skeleton import BODY_54, H36M_17, H36M_VP3D_17, SMPL_24, SPIN_49
 
 _HUMAN36M = len(BODY_54)
 """The row of Human3.6M's first joint, among BODY_54 followed by H36M_17."""
+SMALL = {
+    "mediapipe-33": {
+        "eye_inner": ("eye", (-0.022, 0.0, -0.015)),
+        "eye_outer": ("eye", (0.008, 0.0, -0.02)),
+        "thumb": ("thumb_tip", (-0.03, 0.0, -0.01)),
+    }
+}
+"""Skeleton -> keypoint without its side -> the point of BODY_54 near which it lies, and how far off [m], as
+`body.landmarks.OFFSETS`. Too small to fit a body to; but a network must be shown all that it will be given."""
 
 
 class Figure:
@@ -95,7 +104,12 @@ class _Kind:
         self.rows = _rows_of(skeleton)
         known = torch.tensor([[float(row is not None)] for row in self.rows])
         self.valid = (pick(known, skeleton, target)[0][:, 0] > 0).to(body.template.device)
-        self.owners, self.offsets = list(landmarks.owners), landmarks.offsets.to(body.template)
+        self.owners, self.offsets = list(landmarks.owners), landmarks.offsets.to(body.template).clone()
+        for joint, name in enumerate(skeleton.joints):
+            side, part = _parted(name)
+            if part in SMALL.get(skeleton.name, {}):
+                x, y, z = SMALL[skeleton.name][part][1]
+                self.offsets[joint] = self.offsets.new_tensor([-x if side == "right_" else x, y, z])
         self.is_offset = bool((self.offsets != 0).any())
 
 
@@ -106,8 +120,18 @@ def _rows_of(skeleton: Skeleton) -> tuple[int | None, ...]:
     if skeleton.name in READINGS:
         return READINGS[skeleton.name]
     stand_ins = {"op_mid_hip": "pelvis", "hip": "pelvis"} | STAND_INS.get(skeleton.name, {})
+    for name in skeleton.joints:
+        side, part = _parted(name)
+        if part in SMALL.get(skeleton.name, {}):
+            stand_ins[name] = side + SMALL[skeleton.name][part][0]
     names = [stand_ins.get(name, name.removeprefix("op_")) for name in skeleton.joints]
     return tuple(BODY_54.joints.index(name) if name in BODY_54.joints else None for name in names)
+
+
+def _parted(name: str) -> tuple[str, str]:
+    """The side, and the name without it."""
+    side = next((side for side in ("left_", "right_") if name.startswith(side)), "")
+    return side, name.removeprefix(side)
 
 
 def _named(rows: Sequence[int]) -> Skeleton:
