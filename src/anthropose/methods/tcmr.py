@@ -22,7 +22,7 @@ from anthropose.datasets.sequence import Batch
 from anthropose.datasets.windows import Edges, centred_windows, tcmr_windows
 from anthropose.losses import LossWeights, vibe_loss
 from anthropose.methods.base import Preset, joined
-from anthropose.methods.training import Learning, video_job
+from anthropose.methods.training import Learning, mocap_small, video_job
 from anthropose.methods.video import FeatureMethod
 from anthropose.motion import Prediction
 from anthropose.nn.recurrence import last_state, middle_state
@@ -364,6 +364,11 @@ LEARNING = Learning(
     taught="middle",
     repeat=3,
 )
-TRAININGS = PRESETS
+TRAININGS = {
+    **PRESETS,
+    "mocap-small": mocap_small(
+        PRESETS["plain"], TCMRConfig(layers=1, hidden=128, features=256, attention=64, regressor_hidden=256)
+    ),
+}
 job = partial(video_job, LEARNING)
 """The training of a preset: `job(name, preset, setting)`."""

@@ -23,7 +23,7 @@ from anthropose.datasets.windows import vibe_windows
 from anthropose.losses import LossWeights, body_motion, discriminator_loss, vibe_loss
 from anthropose.methods.base import Optimizer, Preset
 from anthropose.methods.sequences import as_one_sequence, in_parts
-from anthropose.methods.training import Learning, video_job
+from anthropose.methods.training import Learning, mocap_small, video_job
 from anthropose.methods.video import FeatureMethod
 from anthropose.motion import Prediction
 from anthropose.nn.discriminator import DiscriminatorConfig, MotionDiscriminator
@@ -188,6 +188,14 @@ LEARNING = Learning(
         batch, body, discriminator, recorded, preset.losses
     ),
 )
-TRAININGS = PRESETS
+TRAININGS = {
+    **PRESETS,
+    "mocap-small": mocap_small(
+        PRESETS["without-3dpw"],
+        RecurrentConfig(features=256, hidden=128, layers=1),
+        batch=32,
+        discriminator=DiscriminatorConfig(hidden=64, layers=1),
+    ),
+}
 job = partial(video_job, LEARNING)
 """The training of a preset: `job(name, preset, setting)`."""

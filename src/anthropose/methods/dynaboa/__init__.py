@@ -15,15 +15,18 @@ from anthropose.methods.dynaboa.config import PRESETS, AdaptationConfig, Level, 
 from anthropose.methods.dynaboa.exemplars import ExemplarBank, build_bank
 from anthropose.methods.dynaboa.method import DynaBOA, DynaBOAOptions, Report
 from anthropose.methods.dynaboa.model import PUBLISHED, BaseModel, BaseModelConfig
+from anthropose.methods.dynaboa.training import TRAININGS, BaseModelPreset, job
 
 __all__ = [
     "PRESETS",
     "PUBLISHED",
+    "TRAININGS",
     "Adaptation",
     "AdaptationConfig",
     "Adapted",
     "BaseModel",
     "BaseModelConfig",
+    "BaseModelPreset",
     "DynaBOA",
     "DynaBOAOptions",
     "ExemplarBank",
@@ -33,4 +36,5 @@ __all__ = [
     "Report",
     "Update",
     "build_bank",
+    "job",
 ]

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from anthropose.datasets.windows import tcmr_windows, vibe_windows
 from anthropose.jobs import Job
+from anthropose.methods.glot.config import GLoTConfig
 from anthropose.methods.glot.network import GLoTNetwork
-from anthropose.methods.glot.published import PRESETS, GLoTPreset
-from anthropose.methods.training import Learning, Setting, video_job
+from anthropose.methods.glot.published import PRESETS, GLoTPreset, WarmupCosine
+from anthropose.methods.training import Learning, Setting, mocap_small, video_job
 
 LEARNING = Learning(
     "glot",
@@ -17,7 +18,26 @@ LEARNING = Learning(
     labelled="middle",
     regressor=lambda network: network.whole.regressor,
 )
-TRAININGS = PRESETS
+TRAININGS = {
+    **PRESETS,
+    "mocap-small": mocap_small(
+        PRESETS["table1-3dpw"],
+        GLoTConfig(
+            features=256,
+            width=128,
+            heads=4,
+            token_hidden=(64, 128),
+            local_width=64,
+            local_heads=4,
+            cross_heads=4,
+            local_depth=1,
+            depth=1,
+            regressor_hidden=128,
+        ),
+        schedule=WarmupCosine(epochs=10, warmup=1),
+        first_validated=0,
+    ),
+}
 
 
 def job(name: str, preset: GLoTPreset, setting: Setting) -> Job:

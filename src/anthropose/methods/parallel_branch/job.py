@@ -3,9 +3,10 @@
 from functools import partial
 
 from anthropose.datasets.windows import vibe_windows
-from anthropose.methods.parallel_branch.network import ParallelBranchNetwork
+from anthropose.methods.parallel_branch.network import ParallelBranchConfig, ParallelBranchNetwork
 from anthropose.methods.parallel_branch.presets import PRESETS
-from anthropose.methods.training import Learning, video_job
+from anthropose.methods.training import Learning, mocap_small, video_job
+from anthropose.nn.lifting import LiftingConfig
 
 LEARNING = Learning(
     "parallel-branch",
@@ -17,6 +18,19 @@ LEARNING = Learning(
         batch, body, discriminator, recorded, preset.losses
     ),
 )
-TRAININGS = PRESETS
+TRAININGS = {
+    **PRESETS,
+    "mocap-small": mocap_small(
+        PRESETS["final"],
+        ParallelBranchConfig(
+            features=256,
+            hidden=256,
+            layers=1,
+            regressor_hidden=256,
+            lifting=LiftingConfig(joint_width=8, depth=1, heads=4),
+        ),
+        batch=32,
+    ),
+}
 job = partial(video_job, LEARNING)
 """The training of a preset: `job(name, preset, setting)`."""
