@@ -16,6 +16,8 @@ FEWEST = 4
 """Keypoints without which there is no square."""
 STEADY = (0.06, 0.24, 0.4, 0.24, 0.06)
 """How much the frames around one count for its square: nearly a Gaussian with a width of one frame."""
+FARTHEST = 3.0
+"""How far outside the square keypoints are told to be, at most."""
 PLACE = 3
 """Numbers that `network_inputs` adds to three for each keypoint."""
 
@@ -51,15 +53,16 @@ def network_inputs(
 ) -> Float[Tensor, "*b i"]:
     """What encoders of keypoints see of a frame: x, y and confidence of each keypoint, then the square's place.
 
-    Keypoints are in coordinates of the square, -1 to 1; those without confidence are zero. The place is the square's
-    centre relative to the picture's, and its side, all in diagonals of the picture: a diagonal is the focal length
-    where nothing else is known, so these are tangents of angles, and say from where the person is seen.
+    Keypoints are in coordinates of the square, -1 to 1; those without confidence, or that are no numbers, are zero. The
+    place is the square's centre relative to the picture's, and its side, all in diagonals of the picture: a diagonal is
+    the focal length where nothing else is known, so these are tangents, and say from where one is seen.
 
     Args:
         size: width and height of the picture [px].
     """
-    confidence = keypoints[..., 2:].clamp(0, 1)
+    usable = keypoints.isfinite().all(-1, keepdim=True) & (keypoints[..., 2:] > 0)
     there = (keypoints[..., :2] - squares[..., None, :2]) / (squares[..., None, 2:] / 2)
-    there = torch.where((confidence > 0) & there.isfinite(), there, 0.0).clamp(-3, 3)
+    seen = torch.cat([there.clamp(-FARTHEST, FARTHEST), keypoints[..., 2:].clamp(0, 1)], dim=-1)
+    seen = torch.where(usable, seen, 0.0)
     place = torch.cat([squares[..., :2] - size / 2, squares[..., 2:]], dim=-1) / size.norm(dim=-1, keepdim=True)
-    return torch.cat([torch.cat([there, confidence], dim=-1).flatten(-2), place], dim=-1)
+    return torch.cat([seen.flatten(-2), place], dim=-1)

@@ -142,9 +142,11 @@ def settings_of(method: Method) -> dict[str, Any]:
 
 
 def known_systems() -> tuple[Published, ...]:
-    """How the published files of every system look: of each method whose module has PUBLISHED, and of SPIN."""
+    """How the weights of every system look: of each method's PUBLISHED and `layouts()`, and of SPIN."""
     known: list[Published] = []
-    for module in ("anthropose.nn.hmr", *(target.partition(":")[0] for target in METHODS.values())):
+    for target in ("anthropose.nn.hmr:HMR", *METHODS.values()):
+        module, _, attribute = target.partition(":")
         published = getattr(import_module(module), "PUBLISHED", ())
-        known += [published] if isinstance(published, Published) else published
+        layouts = getattr(getattr(import_module(module), attribute), "layouts", None)
+        known += layouts() if layouts is not None else [published] if isinstance(published, Published) else published
     return tuple(known)

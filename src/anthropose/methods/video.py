@@ -1,6 +1,7 @@
-"""What the methods that map features of image crops to a body share: from a clip to a motion.
+"""What the methods that map a feature of each frame to a body share: from a clip to a motion.
 
-TCMR, VIBE, GLoT and Parallel-Branch differ in their network alone. Each gives it to a `FeatureMethod`.
+TCMR, VIBE, GLoT and Parallel-Branch differ in their network alone. Each gives it to a `FeatureMethod`. The features are
+those of image crops, or come from an encoder of keypoints that is part of the weights: these say which.
 """
 
 import itertools
@@ -18,14 +19,16 @@ from anthropose.body.model import BodyModel
 from anthropose.errors import UserError
 from anthropose.geometry.cameras import crop_camera_to_translation
 from anthropose.geometry.crops import normalised_images
+from anthropose.geometry.keypoints import FEWEST, MARGIN, STEADY, network_inputs, squares_around, steadied
 from anthropose.methods.base import Progress, joined
+from anthropose.methods.keypoint_fed import fed_with_keypoints
 from anthropose.motion import BodyPose, Motion, Prediction
 from anthropose.nn.checkpoints import Weights, find_weights, load_network
 from anthropose.nn.compute import Compute
 from anthropose.nn.hmr import PUBLISHED as SPIN
 from anthropose.nn.weights import Published
 from anthropose.people.clip import Clip
-from anthropose.skeleton import SMPL_24
+from anthropose.skeleton import SMPL_24, Skeleton, pick
 
 EXTRACTING = 0.9
 """The share of the work that the features take, for the progress that is reported."""
@@ -52,46 +55,62 @@ class FeatureMethod(ABC):
             weights: an installed name or a path; the installed ones of this method when empty.
 
         Raises:
-            UserError: weights of the method, or of the features that they need, are missing.
+            UserError: weights of the method, or of the image features that they need, are missing.
         """
         self.body = body
         self.compute = compute or Compute()
         self.compute.place()
-        self.weights, self.front_end = find_with_front_end(weights, self.published())
+        self.weights, self.front_end = find_with_front_end(weights, self.layouts())
 
     @staticmethod
     @abstractmethod
     def published() -> Published | Sequence[Published]:
         """How the method's checkpoints look."""
 
+    @classmethod
+    def layouts(cls) -> tuple[Published, ...]:
+        """The same, and how weights look that have an encoder of keypoints before the method's network."""
+        published = cls.published()
+        known = (published,) if isinstance(published, Published) else tuple(published)
+        return (*known, fed_with_keypoints(known[0]))
+
     def settings(self) -> dict[str, Any]:
         """Everything that changes the result, as JSON values: equal settings give equal motions."""
         return {
             "weights": self.weights.sha256,
-            "front_end": self.front_end.sha256,
+            "front_end": "keypoints" if self.front_end is None else self.front_end.sha256,
             "precision": self.compute.precision,
         }
 
     @cached_property
     def network(self) -> Any:
-        """The method's network with its weights, in eval mode."""
-        return load_network(self.weights, self.published()).to(self.compute.place())
+        """The method's network with its weights, in eval mode; with the encoder of keypoints, where there is one."""
+        return load_network(self.weights, self.layouts()).to(self.compute.place())
 
     @cached_property
     def extractor(self) -> "ImageFeatures":
-        """From crops to features."""
+        """From crops to features.
+
+        Raises:
+            ValueError: the weights are fed with keypoints.
+        """
+        if self.front_end is None:
+            raise ValueError(f"weights {self.weights.name!r} are fed with keypoints and need no features of crops")
         return ImageFeatures(self.front_end, self.compute)
 
     def reconstruct(self, clip: Clip, progress: Progress = lambda share: None) -> Motion:
         """The motion of the clip's person, one network output per frame of the track.
 
         Raises:
-            UserError: the clip has no pictures, or the weights do not fit.
+            UserError: the clip has no pictures, or no keypoints where these are wanted; or the weights do not fit.
         """
-        features = clip.features(self.extractor, self.crop_scale, lambda share: progress(EXTRACTING * share))
-        prediction = self._over_clip(features, clip.track.frames)
+        if self.front_end is None:
+            seen, squares = keypoints_of(clip, self.network.config.front_end.skeleton, self.weights.name)
+        else:
+            seen = clip.features(self.extractor, self.crop_scale, lambda share: progress(EXTRACTING * share))
+            squares = clip.squares * clip.squares.new_tensor([1.0, 1.0, self.crop_scale])
+        prediction = self._over_clip(seen, clip.track.frames)
         progress(1.0)
-        squares = clip.squares * clip.squares.new_tensor([1.0, 1.0, self.crop_scale])
         return motion_of(prediction, clip, squares, self.body, self.name, self.weights.name)
 
     def _over_clip(self, features: Float[Tensor, "n f"], frames: Int[Tensor, "n"]) -> Prediction:
@@ -102,24 +121,57 @@ class FeatureMethod(ABC):
         return joined(parts)
 
 
-def find_with_front_end(name_or_path: str, published: Published | Sequence[Published]) -> tuple[Weights, Weights]:
-    """The weights of a method, and those of the image features that it is fed with.
+def find_with_front_end(
+    name_or_path: str, published: Published | Sequence[Published]
+) -> tuple[Weights, Weights | None]:
+    """The weights of a method, and those of the image features that they are fed with; None where keypoints feed them.
 
     Raises:
         UserError: one or both are missing; the line names all that are.
     """
-    found, missing = [], []
-    for name, known, purpose in ((name_or_path, published, ""), ("", SPIN, "the features of its crops: ")):
-        try:
-            found.append(find_weights(name, known))
-        except UserError as error:
-            missing.append(f"{purpose}{error}")
-    if missing:
+    weights, missing = None, []
+    try:
+        weights = find_weights(name_or_path, published)
+        if weights.front_end == "keypoints":
+            return weights, None
+    except UserError as error:
+        missing.append(str(error))
+    try:
+        front_end = find_weights("", SPIN)
+    except UserError as error:
+        missing.append(f"the features of its crops: {error}")
+    if weights is None or missing:
         raise UserError("; and ".join(missing))
-    weights, front_end = found
-    if weights.front_end != "image":
-        raise UserError(f"weights {weights.name!r} are fed with {weights.front_end}, which this method cannot make yet")
     return weights, front_end
+
+
+def keypoints_of(clip: Clip, skeleton: Skeleton, weights: str) -> tuple[Float[Tensor, "n i"], Float[Tensor, "n 3"]]:
+    """What an encoder of keypoints sees of each frame of a clip's track, and the square that it is relative to [px].
+
+    Where too few keypoints are seen for a square of their own, the track's box makes it.
+
+    Args:
+        skeleton: the set that the encoder knows; the track's keypoints are taken over by name.
+        weights: their name, for the message.
+
+    Raises:
+        UserError: the track has no keypoints, or too few that the encoder knows.
+    """
+    track = clip.track
+    if track.keypoints is None or track.skeleton is None:
+        raise UserError(
+            f"weights {weights!r} are fed with keypoints and this track has boxes only; use a detector or a file that "
+            "gives keypoints"
+        )
+    found, valid = pick(track.keypoints.float(), track.skeleton, skeleton)
+    if int(valid.sum()) < FEWEST:
+        raise UserError(f"weights {weights!r} know keypoints of {skeleton.name}; {track.skeleton.name} has too few")
+    found = torch.where(found.isfinite().all(-1, keepdim=True), found, 0.0)
+    around, enough = squares_around(found)
+    around = torch.where(enough[:, None], around, clip.squares.to(found) * found.new_tensor([1, 1, MARGIN]))
+    squares = torch.cat([steadied(around[part]) for part in stretches(track.frames, len(STEADY) // 2)])
+    size = found.new_tensor(clip.camera.size).expand(len(found), 2)
+    return network_inputs(found, squares, size), squares
 
 
 @dataclass(frozen=True, eq=False)
