@@ -1,4 +1,4 @@
-"""Small test sets in the layouts that evaluations read: prepared folders, published databases, VideoPose3D's archives."""
+"""Small test sets in the layouts that evaluations read: prepared folders, published files, VideoPose3D's archives."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from anthropose.body.files import load_body
 from anthropose.body.results import result_of
 from anthropose.datasets.prepared import FORMAT, write_sequence
 from anthropose.datasets.sequence import Sequence
-from anthropose.geometry.rotations import rotvec_to_rotmat
+from anthropose.geometry.rotations import rotmat_to_rotvec, rotvec_to_rotmat
 from anthropose.motion import BodyPose, Prediction
 from anthropose.skeleton import LSP_14, MPII3D_17, SPIN_49, Skeleton
 from tests.datasets.dumps import dump
@@ -34,8 +34,6 @@ def sequence(name: str, n: int = 24, seed: int = 0, joint_set: Skeleton = LSP_14
     joints = result_of(Prediction(pose, torch.zeros(n, 3)), load_body("free"), joint_set).joints.numpy()
     places = joints - joints.mean(1, keepdims=True) + [0.3, 0.1, 4.0]
     keypoints = 1100 * places[..., :2] / places[..., 2:] + 500
-    from anthropose.geometry.rotations import rotmat_to_rotvec
-
     made: dict[str, Any] = {
         "features": rng.standard_normal((n, FEATURES)).astype(np.float32),
         "keypoints": np.concatenate([keypoints, np.ones((*keypoints.shape[:2], 1))], 2).astype(np.float32),

@@ -244,3 +244,78 @@ def test_means_weigh_frames_and_the_table_has_a_line_for_each_sequence() -> None
     assert lines[-1].split()[1] == "56"
     assert float(lines[2].split()[2]) == pytest.approx(alone["mpjpe"], abs=0.06)
     assert len({len(line) for line in lines}) == 1
+
+
+def test_gaps_are_no_motion_but_under_the_published_protocols() -> None:
+    generator = torch.Generator().manual_seed(0)
+    features = torch.cat([torch.randn(1, SIZE, generator=generator).expand(20, -1) * 0.3 for _ in range(2)]).numpy()
+    joints = result_of(_read(torch.from_numpy(features)), _body(), LSP_14).joints.numpy()
+    still = replace(_sequence("a", 40), features=features, joints=joints * 0, frames=np.r_[:20, 23:43])
+    static, tcmr = _evaluated([still], "static").sequences[0], _evaluated([still], "tcmr").sequences[0]
+    assert (len(static.acceleration), len(tcmr.acceleration)) == (36, 38)
+    assert (len(static.velocity_error), len(tcmr.velocity_error)) == (38, 39)
+    assert float(static.acceleration_error.max()) < 1e-3
+    assert float(tcmr.acceleration_error.max()) > 1
+
+
+def test_a_set_that_was_thinned_out_has_no_gaps() -> None:
+    thinned = _sequence("a", 20, frames=np.arange(20) * 2)
+    assert len(_evaluated([thinned], "static").sequences[0].acceleration) == 18
+
+
+def test_a_gap_longer_than_a_window_parts_a_sequence_in_two() -> None:
+    shown = []
+
+    class Shown(Perfect):
+        def over_track(self, features: Tensor, edges: str) -> Prediction:
+            shown.append(len(features))
+            return _read(features)
+
+    sequence = _sequence("a", 30, frames=np.r_[:12, 40:58])
+    for protocol, parts in (("static", [12, 18]), ("tcmr", [30])):
+        shown.clear()
+        evaluation = evaluate([sequence], predictor(Shown([]), PROTOCOLS[protocol]), _body(), "3dpw", protocol)
+        assert shown == parts
+        assert _all_small(evaluation)
+
+
+def test_only_published_protocols_skip_short_sequences() -> None:
+    assert _evaluated([_sequence("a", 5)], "clamp").frames == 5
+
+
+def test_scale_and_velocity_are_measured_too() -> None:
+    noisy = replace(_sequence("a", 20), joints=_sequence("a", 20).joints * 1.5)
+    values = _evaluated([noisy]).means()
+    assert values["n_mpjpe"] == pytest.approx(0, abs=0.05)
+    assert values["mpjpe"] > 5
+    assert values["velocity_error"] > 0.1
+
+
+def test_pck_and_auc_come_with_the_joints_of_mpi_inf_3dhp() -> None:
+    sequence = _sequence("a", 20, joints=49)
+    values = _evaluated([sequence], test_set="mpii3d").means()
+    assert values["pck"] == 100
+    assert values["auc"] == pytest.approx(100 * 30 / 31, abs=0.01)
+    far = replace(sequence, joints=sequence.joints * 100)
+    assert _evaluated([far], test_set="mpii3d").means()["pck"] < 10
+
+
+def test_true_people_are_posed_on_the_body_of_their_gender_where_it_is_given() -> None:
+    sequence = _sequence("a", 20, gender="male")
+    network = predictor(Perfect([]), PROTOCOLS["static"])
+    man = replace(_body(), template=_body().template * 1.1)
+    own = evaluate([sequence], network, _body(), "3dpw", "static", bodies={"male": man})
+    assert own.means()["vertex_error"] > 10
+    assert own.means()["mpjpe"] < 0.05
+    women = evaluate([sequence], network, _body(), "3dpw", "static", bodies={"female": man})
+    assert women.means()["vertex_error"] < 0.05
+
+
+def test_a_network_of_middle_frames_is_asked_for_every_frame_of_windows_that_stand_apart() -> None:
+    class Middle(Perfect):
+        def __call__(self, windows: Tensor) -> Prediction:
+            return _read(windows[:, 8])
+
+    evaluation = evaluate([_sequence("a", 36)], predictor(Middle([]), PROTOCOLS["vibe"]), _body(), "3dpw", "vibe")
+    assert evaluation.frames == 32
+    assert evaluation.means()["mpjpe"] < 3

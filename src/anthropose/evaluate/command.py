@@ -136,8 +136,9 @@ def _weights(name: str, preset: str, kind: type, options: Options) -> Weights | 
 
 
 def _published(name: str, kind: type) -> Any:
-    own = getattr(kind, "published", None)
-    return own() if callable(own) else import_module(METHODS.get(name, name).partition(":")[0]).PUBLISHED
+    if issubclass(kind, FeatureMethod):
+        return kind.layouts()
+    return import_module(METHODS.get(name, name).partition(":")[0]).PUBLISHED
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ class _Run:
         if source.is_archive:
             raise UserError(
                 f"{source.path}: it is for lifters of keypoints; {self.name} needs a set with "
-                f"{'image features' if issubclass(self.kind, FeatureMethod) else 'boxes'}"
+                f"{'image features' if self._takes_features() else 'boxes'}"
             )
         if self.options.protocol == "rooted":
             raise UserError(
@@ -169,9 +170,13 @@ class _Run:
         bodies: dict[Gender, BodyModel] = {
             gender: load_body(name).to(body.template.device) for gender, name in self.options.bodies.items()
         }
-        run = self._with_features if issubclass(self.kind, FeatureMethod) else self._with_clips
+        run = self._with_features if self._takes_features() else self._with_clips
         found = run(sequences, body, bodies, source.test_set, protocol)
         return self._results(found, source, sequences, body)
+
+    def _takes_features(self) -> bool:
+        """Whether image features are shown to the network; otherwise the method makes motions of clips of keypoints."""
+        return issubclass(self.kind, FeatureMethod) and self.weights is not None and self.weights.front_end == "image"
 
     def _protocol(self) -> str:
         if self.options.protocol == "published":

@@ -185,8 +185,8 @@ def _of_body(path: Path, arrays: Mapping[str, Any], name: str) -> Recorded:
         poses = np.asarray(arrays["poses"] if "poses" in arrays else arrays["pose"], np.float32)
     else:
         parts = [np.asarray(arrays[key], np.float32) for key in ("global_orient", "body_pose")]
-        poses = np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
-    poses = poses.reshape(len(poses), -1)
+        poses = np.concatenate([part.reshape(len(part), int(np.prod(part.shape[1:]))) for part in parts], axis=1)
+    poses = poses.reshape(len(poses), int(np.prod(poses.shape[1:])))
     n, width = poses.shape
     if width < 66:
         raise ValueError(f"poses of {width} numbers; SMPL has 72, SMPL-H 156, SMPL-X 165")

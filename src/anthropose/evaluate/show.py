@@ -17,10 +17,12 @@ MOST_SEQUENCES = 40
 _PLURALS = {"action": "actions", "activity": "activities", "scene": "scenes", "joint": "joints"}
 _WIDE = 160
 """Columns of a page where there is no terminal that says how many it has."""
+_NARROWEST = 132
+"""Columns that tables take at least: on a narrower terminal lines are wrapped, and no number is cut."""
 
 
 def console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else _WIDE)
+    return Console(width=max(_NARROWEST, Console().width) if sys.stdout.isatty() else _WIDE)
 
 
 def show(results: Results, to: Console | None = None) -> None:
@@ -53,10 +55,8 @@ def _head(figure: str) -> str:
 
 def _beside(results: Results) -> Table:
     """Ours, its interval, and the published lines."""
-    figures = list(results.overall.values)
-    figures += [
-        figure for figure in FIGURES if figure not in figures and any(figure in one.values for one in results.published)
-    ]
+    known = [results.overall.values, *(one.values for one in results.published)]
+    figures = [figure for figure in FIGURES if any(figure in values for values in known)]
     table = _new(escape(_title(results)), "", figures)
     ours = results.overall
     table.add_row(
@@ -137,7 +137,7 @@ def _number(value: float | None) -> str:
 
 
 def _interval(limits: tuple[float, float] | None) -> str:
-    return "" if limits is None else f"{limits[0]:.1f}–{limits[1]:.1f}"
+    return "" if limits is None else f"{limits[0]:.1f}-{limits[1]:.1f}"
 
 
 def _gap(figure: str, ours: Line, theirs: Reported) -> str:
