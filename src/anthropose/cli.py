@@ -13,6 +13,7 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from anthropose.errors import UserError
 from anthropose.settings import Outputs, Settings
+from anthropose.train.options import Changes, Options, Sources
 
 Out = Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")]
 Motions = Annotated[tuple[Path, ...], Positional, arg(metavar="MOTION ...", help_behavior_hint="")]
@@ -238,6 +239,160 @@ def prepare(
     print(report)
 
 
+def evaluate(
+    method: Annotated[str, Positional, arg(metavar="METHOD")],
+    preset: Annotated[str, Positional, arg(metavar="PRESET", help_behavior_hint="")] = "",
+    /,
+    *,
+    data: Annotated[Path, arg(metavar="PATH")],
+    sets: Annotated[
+        tuple[Literal["3dpw", "mpii3d", "h36m", "humaneva"], ...], arg(name="set", help_behavior_hint="")
+    ] = (),
+    weights: Annotated[str, arg(metavar="NAME", help_behavior_hint="")] = "",
+    protocol: Annotated[str, arg(metavar="NAME", help_behavior_hint="")] = "",
+    only: Annotated[str, arg(metavar="TEXT", help_behavior_hint="")] = "",
+    keypoints: Annotated[str, arg(metavar="NAME", help_behavior_hint="")] = "",
+    filter_share: Annotated[float | None, arg(name="filter", metavar="SHARE", help_behavior_hint="")] = None,
+    body: BodyName = "",
+    male: BodyName = "",
+    female: BodyName = "",
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    out: Out = None,
+) -> None:
+    """Print a method's errors on test sets beside the figures that its paper reports.
+
+    Writes results.json and results.csv into out/evaluate/METHOD-PRESET-SET/; `anthropose score --compare` takes two of
+    them.
+
+    Args:
+        method: tcmr, glot, vibe, parallel-branch, rie, smplify, or package.module:Class of your own.
+        preset: The published training that the weights are the result of, such as table1-3dpw: chooses the lines of the
+            paper, and the weights where none are named.
+        data: A prepared set (`anthropose prepare`), a published database such as 3dpw_test_db.pt, VideoPose3D's
+            data_3d_h36m.npz, or a folder with some of them.
+        sets: The test sets; those that the preset stands for, or all that are there, when not given.
+        weights: An installed name or a file.
+        protocol: static, clamp, tcmr, glot, vibe, for lifters rooted, or published: the method's own with all its
+            oddities. The right way when not given.
+        only: Only sequences with this in their names.
+        keypoints: What lifters see of data_2d_h36m_NAME.npz; that of the preset, or gt, when not given.
+        filter_share: Smooth the rotations first; published with 0.3.
+        body: The neutral body; the installed one with neutral in its name, or the free one, when not given.
+        male: The body of men in the labels; the neutral one, as published, when not given.
+        female: That of women.
+        device: Where networks run.
+        out: Folder for the results; out/evaluate/METHOD-PRESET-SET when not given.
+    """
+    from anthropose.display import Display
+    from anthropose.evaluate.command import Options, evaluate_method
+    from anthropose.evaluate.results import write_results
+    from anthropose.evaluate.show import show
+    from anthropose.nn.compute import Compute
+
+    options = Options(
+        weights, sets, protocol, body, _by_gender(male, female), filter_share, only, keypoints, compute=Compute(device)
+    )
+    with Display() as display:
+        found = evaluate_method(method, preset, data, options, display)
+    for results in found:
+        show(results)
+        test_set = results.about["test_set"]
+        name = "-".join(part for part in (method.replace(":", "."), preset, test_set) if part)
+        folder = Path("out/evaluate") / name if out is None else out / test_set if len(found) > 1 else out
+        print("\n".join(str(path) for path in write_results(results, folder)))
+
+
+def score(
+    files: Annotated[tuple[Path, ...], Positional, arg(metavar="MOTION ... TRUTH", help_behavior_hint="")] = (),
+    /,
+    *,
+    compare: Annotated[tuple[Path, Path] | None, arg(metavar="A.json B.json", help_behavior_hint="")] = None,
+    protocol: Annotated[Literal["", "ps", "boa"], arg(help_behavior_hint="")] = "",
+    joints: Annotated[str, arg(metavar="NAME", help_behavior_hint="")] = "",
+    person: Annotated[str, arg(metavar="N", help_behavior_hint="")] = "",
+    sequence: Annotated[str, arg(metavar="NAME", help_behavior_hint="")] = "",
+    match: Literal["frames", "seconds"] = "frames",
+    offset: int = 0,
+    unit: Literal["m", "mm"] = "m",
+    body: BodyName = "",
+    male: BodyName = "",
+    female: BodyName = "",
+    out: Out = None,
+) -> None:
+    """Print the errors of motions in files, ours or other tools', against the truth; or how two results differ.
+
+    Args:
+        files: Motions, then the truth. A motion file, an .npz with poses and betas (AMASS) or with joints and
+            joint_names, a .pkl of VIBE, TCMR or GLoT; as truth also a prepared set or a published database.
+        compare: Two results.json of the same sequences: the differences, and whether they can be chance.
+        protocol: ps is DynaBOA's on 3DPW, boa that of BOA; both need --male and --female.
+        joints: The set of joints to compare, such as lsp-14; the first that both can give when not given.
+        person: Of files that hold several people.
+        sequence: Of a truth that holds several, where the motion's name does not tell.
+        match: seconds for videos of different rates.
+        offset: Added to the motions' frame numbers.
+        unit: Of joints in files that do not say.
+        body: The neutral body, for motions that do not say theirs.
+        male: The body of true men.
+        female: That of true women.
+        out: Folder for results.json and results.csv; none are written when not given.
+    """
+    from anthropose.evaluate.results import compare as difference
+    from anthropose.evaluate.results import read_results, write_results
+    from anthropose.evaluate.score import ScoreOptions
+    from anthropose.evaluate.score import score as compute
+    from anthropose.evaluate.show import show, show_differences
+
+    if compare is not None:
+        if files:
+            raise UserError("--compare takes the two results files and no motions")
+        first, second = (read_results(path) for path in compare)
+        show_differences(difference(first, second), str(compare[0]), str(compare[1]))
+        return
+    if len(files) < 2:
+        raise UserError(
+            "anthropose score MOTION ... TRUTH: say which motions and which truth, or --compare A.json B.json"
+        )
+    options = ScoreOptions(protocol, joints, body, _by_gender(male, female), person, sequence, match, offset, unit)
+    results = compute(files[:-1], files[-1], options)
+    show(results)
+    if out is not None:
+        print("\n".join(str(path) for path in write_results(results, out)))
+
+
+def train(
+    method: Annotated[str, Positional, arg(metavar="METHOD", help_behavior_hint="")] = "",
+    preset: Annotated[str, Positional, arg(metavar="PRESET", help_behavior_hint="")] = "",
+    /,
+    sources: OmitArgPrefixes[Sources] = Sources(),  # noqa: B008 - frozen
+    changes: OmitArgPrefixes[Changes] = Changes(),  # noqa: B008 - frozen
+    options: OmitArgPrefixes[Options] = Options(),  # noqa: B008 - frozen
+    out: Out = None,
+    list: bool = False,
+) -> None:
+    """Train a method as published, or otherwise, and write the best weights, which --weights of `anthropose run` takes.
+
+    Interrupt it at any time and run the same command again: it goes on where it stopped.
+
+    Args:
+        method: rie, tcmr, vibe, glot, parallel-branch or dynaboa.
+        preset: Which training; --list tells them.
+        sources: What is learned from, and begun with.
+        changes: What of the preset is otherwise.
+        options: Where and how it runs.
+        out: The run's folder; out/METHOD-PRESET when not given.
+        list: List all trainings, and the published figures that they stand for.
+    """
+    from anthropose.train.command import list_trainings, train_preset
+
+    if list:
+        print(list_trainings())
+    elif not method or not preset:
+        raise UserError("anthropose train METHOD PRESET: say which; `anthropose train --list` tells all trainings")
+    else:
+        print(train_preset(method, preset, out, sources, changes, options))
+
+
 def doctor() -> None:
     """Tell what works on this machine, and what to do about what does not."""
     from anthropose.doctor import examine
@@ -253,6 +408,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "body": body,
     "weights": weights,
     "prepare": prepare,
+    "evaluate": evaluate,
+    "score": score,
     "doctor": doctor,
 }
 
@@ -288,3 +445,7 @@ def _load_motions(paths: tuple[Path, ...]) -> list:
     if not paths:
         raise UserError("no motion file was given; `anthropose run VIDEO` writes them as out/NAME/person-NN.npz")
     return [Motion.load(path) for path in paths]
+
+
+def _by_gender(male: str, female: str) -> dict[Any, str]:
+    return {gender: name for gender, name in (("male", male), ("female", female)) if name}

@@ -17,6 +17,7 @@ TITLES = {
     "reconstruct": "Reconstructing",
     "overlay": "Drawing the overlay",
     "files": "Writing files",
+    "evaluate": "Evaluating",
     "prepare": "Preparing the set",
 }
 
