@@ -255,6 +255,15 @@ class PointModel:
 
         Batch axes are broadcast. `translation` is SMPL's `transl`: added to every point that is valid.
         """
+        return self.with_axes(betas, rotations, translation)[0]
+
+    def with_axes(
+        self,
+        betas: Float[Tensor, "*#b 10"],
+        rotations: Float[Tensor, "*#b 24 3 3"],
+        translation: Float[Tensor, "*#b 3"] | None = None,
+    ) -> tuple[Float[Tensor, "... k 3"], Float[Tensor, "... 24 3 3"]]:
+        """The points as of a call, and the orientation of each joint of SMPL_24, which takes the same transforms."""
         batch = torch.broadcast_shapes(rotations.shape[:-3], betas.shape[:-1])
         flat_rotations = rotations.expand(*batch, 24, 3, 3).reshape(-1, 24, 3, 3)
         flat_betas = betas.expand(*batch, 10).reshape(-1, 10)
@@ -265,7 +274,8 @@ class PointModel:
         if translation is not None:
             points = points + translation[..., None, :]
         missing = torch.zeros_like(points[..., :1, :])
-        return torch.cat([points, missing], dim=-2)[..., self._order, :]
+        axes = transforms[..., :3].reshape(*batch, 24, 3, 3)
+        return torch.cat([points, missing], dim=-2)[..., self._order, :], axes
 
     def _surface(
         self, betas: Float[Tensor, "n 10"], rotations: Float[Tensor, "n 24 3 3"], transforms: Float[Tensor, "n 24 3 4"]

@@ -5,7 +5,7 @@ import torch
 
 from anthropose.body.landmarks import landmarks_of
 from anthropose.body.model import BodyModel
-from anthropose.datasets.mocap.figure import Figure, _axes
+from anthropose.datasets.mocap.figure import Figure
 from anthropose.geometry.rotations import rotvec_to_rotmat
 from anthropose.skeleton import (
     BODY_25,
@@ -15,6 +15,7 @@ from anthropose.skeleton import (
     HALPE_26,
     LSP_14,
     MEDIAPIPE_33,
+    SMPL_24,
     SPIN_49,
     Skeleton,
     pick,
@@ -48,7 +49,10 @@ def test_mediapipes_points_are_where_they_were_measured(body: BodyModel) -> None
     keypoints, _ = figure(betas, rotations, torch.zeros(3, dtype=torch.long), torch.tensor([0]))
     landmarks = landmarks_of(body, MEDIAPIPE_33)
     flat = rotations.flatten(0, 1)
-    wanted = landmarks.place(betas.repeat_interleave(2, 0), flat, _axes(rotations).flatten(0, 1))
+    axes = flat.clone()
+    for joint, parent in SMPL_24.edges:
+        axes[:, joint] = axes[:, parent] @ flat[:, joint]
+    wanted = landmarks.place(betas.repeat_interleave(2, 0), flat, axes)
     torch.testing.assert_close(keypoints.flatten(0, 1)[:, landmarks.valid], wanted[:, landmarks.valid])
     assert figure.valid.all()
     assert not bool(landmarks.valid.all())

@@ -8,9 +8,8 @@ from torch import Tensor
 
 from anthropose.body.landmarks import STAND_INS, landmarks_of
 from anthropose.body.model import READINGS, BodyModel
-from anthropose.body.skinning import rigid_transforms
 from anthropose.errors import UserError
-from anthropose.skeleton import BODY_54, H36M_17, H36M_VP3D_17, SMPL_24, SPIN_49, Skeleton, pick
+from anthropose.skeleton import BODY_54, H36M_17, H36M_VP3D_17, SPIN_49, Skeleton, pick
 
 _HUMAN36M = len(BODY_54)
 """The row of Human3.6M's first joint, among BODY_54 followed by H36M_17."""
@@ -62,10 +61,9 @@ class Figure:
         labelled: Int[Tensor, "o"],
     ) -> tuple[Float[Tensor, "b t k 3"], Float[Tensor, "b o j 3"]]:
         """The keypoints of every frame, each row in its own kind, and the joints of the labelled frames [m]."""
-        points = self._points(betas[:, None], rotations)
+        points, axes = self._points.with_axes(betas[:, None], rotations)
         if self._human36m:
             points = torch.cat([points, self._body.points(H36M_17)(betas[:, None], rotations)], dim=2)
-        axes = _axes(rotations) if any(one.is_offset for one in self._kinds) else None
         keypoints = self._keypoints(self._kinds[0], points, axes)
         for number, one in enumerate(self._kinds[1:], 1):
             keypoints = torch.where(
@@ -74,10 +72,10 @@ class Figure:
         return keypoints, self._joints_of(points[:, labelled], betas, rotations[:, labelled])
 
     def _keypoints(
-        self, kind: "_Kind", points: Float[Tensor, "b t n 3"], axes: Float[Tensor, "b t 24 3 3"] | None
+        self, kind: "_Kind", points: Float[Tensor, "b t n 3"], axes: Float[Tensor, "b t 24 3 3"]
     ) -> Float[Tensor, "b t k 3"]:
         found = points[:, :, [self._column(row) for row in kind.rows]]
-        if kind.is_offset and axes is not None:
+        if kind.is_offset:
             found = found + (axes[:, :, kind.owners] @ kind.offsets[..., None])[..., 0]
         return pick(found, kind.skeleton, kind.target)[0]
 
@@ -136,10 +134,3 @@ def _parted(name: str) -> tuple[str, str]:
 
 def _named(rows: Sequence[int]) -> Skeleton:
     return Skeleton("points of a figure", tuple(BODY_54.joints[row] for row in rows), (-1,) * len(rows))
-
-
-def _axes(rotations: Float[Tensor, "b t 24 3 3"]) -> Float[Tensor, "b t 24 3 3"]:
-    """The axes of each joint."""
-    flat = rotations.flatten(0, 1)
-    transforms = rigid_transforms(flat, flat.new_zeros(len(flat), 24, 3), SMPL_24.parents)[1]
-    return transforms[..., :3].unflatten(0, rotations.shape[:2])
