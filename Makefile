@@ -12,7 +12,7 @@ test: $(VENV)/installed-dev $(VENV)/body-models/installed
 	$(BIN)/ruff check src tests benchmarks examples
 	$(BIN)/ruff format --check src tests benchmarks examples
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses=4
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
