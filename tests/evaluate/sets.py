@@ -104,3 +104,24 @@ def archives(folder: Path, actions: tuple[str, ...] = ("Walking", "Walking 1", "
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(folder / "data_3d_h36m.npz", positions_3d=np.array(joints, dtype=object))
     return folder / "data_3d_h36m.npz"
+
+
+def humaneva_archives(folder: Path, frames: int = 12) -> Path:
+    """VideoPose3D's joints and keypoints of HumanEva-I, two of the subjects."""
+    rng = np.random.default_rng(0)
+    joints: dict[str, Any] = {}
+    seen: dict[str, Any] = {}
+    for subject in ("Validate/S1", "Validate/S2", "Train/S1"):
+        for action in ("Walking 1 chunk0", "Jog 1 chunk0", "Gestures 1 chunk0"):
+            joints.setdefault(subject, {})[action] = rng.standard_normal((frames, 15, 3)).astype(np.float32) * 0.3
+            views = [rng.uniform(0, 480, (frames, 15, 2)).astype(np.float32) for _ in range(3)]
+            seen.setdefault(subject, {})[action] = views
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / "data_3d_humaneva15.npz", positions_3d=np.array(joints, dtype=object))
+    metadata = {"keypoints_symmetry": [[2, 3, 4, 8, 9, 10], [5, 6, 7, 11, 12, 13]]}
+    np.savez(
+        folder / "data_2d_humaneva15_gt.npz",
+        positions_2d=np.array(seen, dtype=object),
+        metadata=np.array(metadata, dtype=object),
+    )
+    return folder / "data_3d_humaneva15.npz"

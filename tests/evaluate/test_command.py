@@ -17,10 +17,11 @@ from anthropose.evaluate.protocols import PROTOCOLS
 from anthropose.evaluate.results import Results
 from anthropose.evaluate.sources import find_sources, lifting_sequences
 from anthropose.methods.rie import PUBLISHED, RIENetwork, lift
+from anthropose.methods.rie.network import groups_of
 from anthropose.nn.checkpoints import load_network
-from anthropose.skeleton import H36M_VP3D_17, THREEDPW_14
+from anthropose.skeleton import H36M_VP3D_17, HUMANEVA_15, THREEDPW_14
 from tests.evaluate import sets
-from tests.methods.small import install_small
+from tests.methods.small import CONFIGS, install_small
 
 VIDEO = ("tcmr", "glot", "vibe", "parallel-branch")
 
@@ -143,6 +144,18 @@ def test_lifting_wants_the_keypoints_of_its_preset(weights: Path) -> None:
     name = path.with_name("data_2d_h36m_cpn_ft_h36m_dbb.npz")
     np.savez(name, positions_2d=np.array(views, dtype=object), metadata=np.array(metadata, dtype=object))
     assert run("rie", "cpn-stage3", path).notes[0] == f"keypoints: {name.name}"
+
+
+def test_humaneva_is_lifted_by_weights_for_its_joints(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = sets.humaneva_archives(home / "vp")
+    install_small(["rie"])
+    assert "weights 'rie' are for h36m-vp3d-17, the file is of humaneva-15" in refused("rie", "", path)
+    monkeypatch.setitem(CONFIGS, "rie", replace(CONFIGS["rie"], groups=groups_of(HUMANEVA_15)))
+    install_small(["rie"])
+    results = run("rie", "", path)
+    assert [line.name for line in results.tables["action"]] == ["Walking", "Jog"]
+    assert results.sequences[0].name == "Validate/S1 Walking 1 chunk0"
+    assert results.overall.count == 2 * 2 * 3 * 12
 
 
 def refused(name: str, preset: str, data: Path, **options: Any) -> str:

@@ -148,7 +148,7 @@ def _of_npz(path: Path, unit: Unit) -> Recorded:
                 except ValueError:  # Objects in a file of others; what is needed is none.
                     continue
     except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
-        raise UserError(f"{path}: damaged or of another kind ({error}); expected {_KNOWN}") from error
+        raise UserError(f"{path}: cut short or of another kind; expected {_KNOWN}") from error
     if str(arrays.get("format", "")) == FORMAT:
         return _of_motion(path, Motion.load(path))
     try:

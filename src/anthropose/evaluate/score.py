@@ -74,7 +74,7 @@ def score(motions: Sequence[Path], truth: Path, options: ScoreOptions | None = N
     about = {
         "predicted": ", ".join(str(path) for path in motions[:8]) + (", ..." if len(motions) > 8 else ""),
         "truth": str(truth),
-        "protocol": options.protocol or "by name",
+        "protocol": options.protocol or "root-aligned",
         "joints": ", ".join(dict.fromkeys(scorer.compared_in)),
         "seed": options.seed,
         "version": anthropose.__version__,

@@ -83,13 +83,12 @@ def _label(line: Reported) -> str:
 
 def _title(results: Results) -> str:
     about = results.about
-    what = " ".join(str(about[key]) for key in ("method", "preset") if about.get(key)) or str(
-        about.get("predicted", "")
-    )
-    where = str(about.get("test_set") or about.get("truth", ""))
+    if "truth" in about:
+        return f"{about['predicted']} against {about['truth']}, joints {about['joints']}, protocol {about['protocol']}"
+    what = " ".join(str(about[key]) for key in ("method", "preset") if about.get(key))
     weights = f", weights {about['weights']}" if about.get("weights") else ""
     over = ", mean over actions" if results.mean_over == "actions" else ""
-    return f"{what} on {where}, protocol {about.get('protocol', '')}{weights}{over}"
+    return f"{what} on {about.get('test_set', '')}, protocol {about.get('protocol', '')}{weights}{over}"
 
 
 def _lines(title: str, first: str, lines: Iterable[Line], results: Results) -> Table:

@@ -11,7 +11,7 @@ def procrustes(source: Float[Tensor, "*b j 3"], target: Float[Tensor, "*b j 3"])
     a, b = source - source_mean, target - target_mean
     u, s, vh = torch.linalg.svd(a.transpose(-1, -2) @ b)
     sign = torch.ones_like(s)
-    sign[..., -1] = torch.sign(torch.linalg.det(u @ vh))
+    sign[..., -1] = torch.sign(_determinant(u @ vh))
     rotation = (vh.transpose(-1, -2) * sign[..., None, :]) @ u.transpose(-1, -2)
     scale = (s * sign).sum(-1) / a.square().sum((-1, -2)).clamp_min(1e-12)
     return scale[..., None, None] * (a @ rotation.transpose(-1, -2)) + target_mean
@@ -21,5 +21,11 @@ def rotation_between(source: Float[Tensor, "*b j 3"], target: Float[Tensor, "*b 
     """The rotation R for which R @ source is closest to `target` (Kabsch); both are taken as they are, not centred."""
     u, s, vh = torch.linalg.svd(source.transpose(-1, -2) @ target)
     sign = torch.ones_like(s)
-    sign[..., -1] = torch.sign(torch.linalg.det(u @ vh))
+    sign[..., -1] = torch.sign(_determinant(u @ vh))
     return (vh.transpose(-1, -2) * sign[..., None, :]) @ u.transpose(-1, -2)
+
+
+def _determinant(matrix: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b"]:
+    """By its rows, which for many small matrices takes a tenth of the time of a general one."""
+    first, second, third = matrix.unbind(-2)
+    return (torch.linalg.cross(first, second) * third).sum(-1)
