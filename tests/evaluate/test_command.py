@@ -1,7 +1,7 @@
 """Every method on every set by every protocol, or one line that says why not."""
 
 import itertools
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,14 @@ from anthropose.evaluate.lifting import evaluate_lifting, mean_over_actions
 from anthropose.evaluate.protocols import PROTOCOLS
 from anthropose.evaluate.results import Results
 from anthropose.evaluate.sources import find_sources, lifting_sequences
+from anthropose.methods.keypoint_fed import KeypointFedConfig, fed_with_keypoints
 from anthropose.methods.rie import PUBLISHED, RIENetwork, lift
 from anthropose.methods.rie.network import groups_of
-from anthropose.nn.checkpoints import load_network
+from anthropose.nn.checkpoints import Weights, load_network, weights_folder, write_weights
+from anthropose.nn.keypoint_encoder import KeypointEncoderConfig
 from anthropose.skeleton import H36M_VP3D_17, HUMANEVA_15, THREEDPW_14
 from tests.evaluate import sets
-from tests.methods.small import CONFIGS, install_small
+from tests.methods.small import CONFIGS, FEATURES, install_small, published_of
 
 VIDEO = ("tcmr", "glot", "vibe", "parallel-branch")
 
@@ -61,6 +63,18 @@ def test_rie_and_smplify_are_evaluated_on_sets_of_keypoints(weights: Path) -> No
     results = run("smplify", "", sets.threedpw(weights / "3dpw"), only="arguing")
     assert results.overall.values["pa_mpjpe"] < 150
     assert "vertex_error" in results.overall.values, "it makes bodies"
+
+
+def test_weights_that_are_fed_with_keypoints_need_no_features(home: Path) -> None:
+    published = fed_with_keypoints(published_of("glot"))
+    config = KeypointFedConfig(CONFIGS["glot"], KeypointEncoderConfig(features=FEATURES))
+    path = weights_folder() / "glot.safetensors"
+    header = Weights("glot", "glot", asdict(config), "keypoints", "made-up", "0", path)
+    write_weights(header, published.network(config).state_dict(), path)
+    results = run("glot", "table1-3dpw", sets.threedpw(home / "3dpw", features=None))
+    assert results.overall.count == 72
+    assert "vertex_error" in results.overall.values
+    assert any("made from keypoints" in note for note in results.notes)
 
 
 def test_a_preset_brings_its_line_its_sets_and_the_right_protocol(weights: Path) -> None:

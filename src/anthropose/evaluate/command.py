@@ -294,6 +294,8 @@ class _Run:
             notes.append(f"the published figures are by protocol {own}; --protocol published gives ours by it too")
         if body.name == "free" and self.name != "rie":
             notes.append("on the free body, which is no SMPL body: not comparable with papers; see `anthropose body`")
+        if not self._takes_features():
+            notes.append("made from keypoints, as clips: of the protocol only what counts is taken, not its windows")
         genders = genders_in(sequences)
         if genders and not self.options.bodies and any(part.vertex_error is not None for part in found.sequences):
             notes.append(f"labels of {' and '.join(genders)} people on the neutral body, as published")
