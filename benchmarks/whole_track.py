@@ -75,7 +75,7 @@ CASES = {
     "parallel-branch/transformer": Case(
         lambda: parallel_branch("transformer"), "feed-forward layers, different in each window", bodies_at_once=16
     ),
-    "rie": Case(lambda: RIENetwork(RIEConfig()), "fully connected blocks of each frame", bodies=0, keypoints=True),
+    "rie": Case(lambda: RIENetwork(RIEConfig()), "products of matrices", bodies=0, keypoints=True),
     "vibe": Case(VIBENetwork, STEPS, bodies_at_once=None),
     "vibe/16": Case(VIBENetwork, "products of matrices", bodies_at_once=16, part=16),
 }
