@@ -110,6 +110,8 @@ def test_smoothing_lowers_the_jitter_and_keeps_the_person(tmp_path: Path) -> Non
 class Shaking:
     """The standing person, trembling."""
 
+    name = "shaking"
+
     def __init__(self, body) -> None:
         from tests.fakes import Standing
 

@@ -35,12 +35,13 @@ def assert_same(a: Prediction, b: Prediction) -> None:
 
 @pytest.mark.parametrize("config", [SMALL, BOTH_WAYS, replace(SMALL, linear=False, residual=False)])
 def test_a_track_is_one_sequence_also_where_it_is_taken_in_pieces(config: RecurrentConfig) -> None:
-    network, features = made_network(config), track(2 * PART + 17)
+    # In double precision: 6D rotations of random weights magnify the rounding of long sums beyond any tolerance.
+    network, features = made_network(config).double(), track(2 * PART + 17).double()
     with torch.no_grad():
         whole = network(features[None])
     in_pieces = network.over_track(features, batch=1)
-    torch.testing.assert_close(in_pieces.camera, whole.camera[0], atol=1e-5, rtol=0)
-    torch.testing.assert_close(in_pieces.pose.rotations, whole.pose.rotations[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(in_pieces.camera, whole.camera[0], atol=1e-10, rtol=0)
+    torch.testing.assert_close(in_pieces.pose.rotations, whole.pose.rotations[0], atol=1e-10, rtol=0)
     assert_same(network.window_by_window(features), in_pieces)
 
 
