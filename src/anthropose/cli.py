@@ -407,6 +407,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "export": export,
     "body": body,
     "weights": weights,
+    "train": train,
     "prepare": prepare,
     "evaluate": evaluate,
     "score": score,

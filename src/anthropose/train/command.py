@@ -1,62 +1,21 @@
 """What `anthropose train` does: a preset by its name, changed and given data, through the loop."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
-
-from tyro.conf import arg
+from typing import Any
 
 from anthropose.errors import UserError
-from anthropose.train.options import Options
-
-Number = arg(metavar="N", help_behavior_hint="")
-
-
-@dataclass(frozen=True)
-class Changes:
-    """What of a preset is to be otherwise; what is not given stays as the preset has it."""
-
-    epochs: Annotated[int | None, Number] = None
-    """Passes, in what the publication calls epochs; of every stage."""
-    iterations: Annotated[int | None, Number] = None
-    """Steps in an epoch."""
-    batch: Annotated[int | None, Number] = None
-    """Windows in a step, of all processes together."""
-    learning_rate: Annotated[float | None, arg(metavar="RATE", help_behavior_hint="")] = None
-    window: Annotated[int | None, Number] = None
-    """Frames that the network sees at once."""
-    hidden: Annotated[int | None, Number] = None
-    """The width of the network's hidden state."""
-    seed: Annotated[int | None, Number] = None
-    set: Annotated[tuple[str, ...], arg(metavar="NAME=VALUE ...", help_behavior_hint="")] = ()
-    """Anything else of the preset by name, such as network.layers=1 losses.pose=30 optimizer.weight_decay=1e-5."""
-
-
-@dataclass(frozen=True)
-class Sources:
-    """What a training learns from, and what it begins with."""
-
-    data: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
-    """The folder with the preset's sets, as published or as `anthropose prepare` makes them."""
-    mocap: Annotated[tuple[Path, ...], arg(metavar="DIR ...", help_behavior_hint="")] = ()
-    """Folders of motion capture, for the presets named mocap and for discriminators of motion."""
-    images: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
-    """The folder below which the pictures of a set lie, for trainings that look at pictures."""
-    start: Annotated[str, arg(metavar="NAME", help_behavior_hint="")] = ""
-    """SPIN's weights to begin with: an installed name or a file; none for random ones. The installed ones when not
-    given."""
-    body: Annotated[str, arg(metavar="NAME")] = "free"
-    """The body model: free, the name of one that was brought in with `anthropose body`, or a SMPL file."""
+from anthropose.train.options import Changes, Options, Sources
 
 
 def train_preset(
     method: str,
     preset: str,
     out: Path | None = None,
-    sources: Sources = Sources(),
-    changes: Changes = Changes(),
+    sources: Sources = Sources(),  # noqa: B008 - frozen
+    changes: Changes = Changes(),  # noqa: B008 - frozen
     options: Options = Options(),  # noqa: B008 - frozen
 ) -> Path:
     """Trains a method as one of its presets says, or goes on with it; returns the file of the best weights.
@@ -145,4 +104,6 @@ def _trainings_of(method: str) -> tuple[Any, Mapping[str, Any]]:
 
 
 def _stands_for(preset: Any) -> str:
-    return preset[-1].stands_for if isinstance(preset, tuple) else preset.stands_for
+    if isinstance(preset, tuple):
+        return f"{preset[-1].stands_for}, and the {len(preset) - 1} before it"
+    return preset.stands_for

@@ -22,6 +22,7 @@ from tests.methods.training.folders import published_folder
 MODULES = {
     method: import_module(METHODS[method].partition(":")[0]) for method in ("tcmr", "vibe", "glot", "parallel-branch")
 }
+ALONE = Share()
 EVERY = [(method, name) for method, module in MODULES.items() for name in module.TRAININGS if "mocap" not in name]
 ONE_EACH = [("tcmr", "table4-3dpw"), ("vibe", "without-3dpw"), ("glot", "table1-3dpw"), ("parallel-branch", "first")]
 
@@ -50,7 +51,7 @@ def made(method: str, name: str, folder: Path, **setting: Any) -> Any:
     return MODULES[method].job(name, preset, Setting(load_body(), folder, **{"start": "none", **setting}))
 
 
-def first_batches(stage: Stage, epoch: int, share: Share = Share()) -> list[Any]:
+def first_batches(stage: Stage, epoch: int, share: Share = ALONE) -> list[Any]:
     return list(islice(stage.batches(epoch, share), stage.iterations))
 
 

@@ -1,7 +1,7 @@
 """RIE's trainings as jobs: three stages of one method, from the archives of VideoPose3D or from motion capture."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,15 @@ from anthropose.datasets.lifting import (
     read_keypoints,
     sequences_of,
 )
+from anthropose.datasets.mocap import LIFTING
 from anthropose.geometry.mirror import mirror_order
 from anthropose.jobs import Job, Share, Stage
 from anthropose.methods.rie.captures import RIECaptures
-from anthropose.methods.rie.network import RIENetwork
+from anthropose.methods.rie.network import RIEConfig, RIENetwork
 from anthropose.methods.rie.training import (
     ENCODERS,
     PRESETS,
+    Decay,
     RIEPreset,
     loss,
     set_norm_momentum,
@@ -36,6 +38,7 @@ from anthropose.methods.rie.training import (
 from anthropose.methods.training import Setting, publisher, seed_of, seeded
 from anthropose.methods.training.figures import errors_of
 from anthropose.methods.training.sets import find_sets
+from anthropose.methods.training.small import SMALL
 
 TRAINING_SUBJECTS = ("S1", "S5", "S6", "S7", "S8")
 TEST_SUBJECTS = ("S9", "S11")
@@ -194,4 +197,29 @@ def _trainings() -> dict[str, tuple[RIEPreset, ...]]:
     return found
 
 
-TRAININGS = _trainings()
+FILLED = replace(LIFTING.noise, missing=0.0, hidden=0.0, beyond=100.0)
+"""Of keypoints that are all there, since a clip's gaps are filled before RIE sees it."""
+
+
+def _small(number: int, epochs: int, **changes: Any) -> RIEPreset:
+    """A stage of the small training."""
+    settings: dict[str, Any] = {
+        "stands_for": f"{SMALL}; stage {number}",
+        # Views are new in every epoch, so nothing is learned by heart and dropout would only slow things down.
+        "network": RIEConfig(number > 1, (3, 3, 3), channels=64, latent=64, hidden=256, dropout=0.0, dense_dropout=0.0),
+        "sets_3d": ("mocap",),
+        "validation": "mocap",
+        "files": (),
+        "window": 27,
+        "epochs": epochs,
+        "batch": 256,
+        "schedule": Decay(0.85),
+        "seed": 0,
+        "mocap": replace(LIFTING, noise=FILLED),
+        "sequences": 640,
+        "sequence": 20,
+    }
+    return replace(PRESETS[f"gt-27-stage{number}"], **{**settings, **changes})
+
+
+TRAININGS = {**_trainings(), "mocap-small": (_small(1, 6), _small(2, 4), _small(3, 8))}

@@ -46,8 +46,8 @@ def mocap_small(preset: P, network: Any, features: int = 256, **changes: Any) ->
         "iterations": 150,
         "batch": 64,
         "share_2d": 0.0,
-        "optimizer": Optimizer(1e-3),
-        "schedule": Cosine(10, 1e-3),
+        "optimizer": Optimizer(5e-4),
+        "schedule": Cosine(10, 5e-4),
         "seed": 0,
         "mocap": MocapConfig(),
     }
