@@ -92,7 +92,8 @@ def made_up(frames: int, seed: int) -> Recording:
 
 def _wandering(seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A share from 0 to 1 that goes slowly up and down, around a middle and with a reach of its own."""
-    speeds = np.exp(rng.uniform(*np.log(SPEEDS), 2))
+    low, high = np.log(SPEEDS)
+    speeds = np.exp(rng.uniform(low, high, 2))
     waves = np.sin(2 * np.pi * (speeds * seconds[:, None] + rng.random(2))) @ rng.dirichlet((1.0, 1.0))
     reach = rng.uniform(0.1, 0.5)
     return rng.uniform(reach, 1 - reach) + reach * waves

@@ -136,11 +136,11 @@ def window_set(
         UserError: it has no features, or no sequence as long as a window.
     """
     sequences = [replace(one, body_counts=one.body_counts and body_counts) for one in open_set(path)]
-    found = WindowSet(sequences, windows([len(sequence) for sequence in sequences]), targets) if sequences else []
-    if not len(found):
+    chosen = windows([len(sequence) for sequence in sequences]) if sequences else ()
+    if not len(chosen):
         raise UserError(f"{path}: no sequence is as long as a window")
-    assert isinstance(found, WindowSet)
-    return found
+    assert isinstance(chosen, Windows)
+    return WindowSet(sequences, chosen, targets)
 
 
 @torch.no_grad()
