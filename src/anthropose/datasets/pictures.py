@@ -3,6 +3,7 @@
 (dynaboa spec, section 16; vibe_base spec, section 15.)
 """
 
+import os
 from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as List
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,7 @@ from anthropose.geometry.rotations import rotvec_to_rotmat
 from anthropose.skeleton import SMPL_24, SPIN_24, SPIN_49, pick
 from anthropose.video.images import read_image
 
-THREADS = 4
+THREADS = min(16, os.cpu_count() or 1)
 """That read and crop pictures; most of it does not hold Python's lock."""
 
 

@@ -43,7 +43,7 @@ def mocap_small(preset: P, network: Any, features: int = 256, **changes: Any) ->
         "validation": "mocap",
         "files": (),
         "epochs": 10,
-        "iterations": 150,
+        "iterations": 100,
         "batch": 64,
         "share_2d": 0.0,
         "optimizer": Optimizer(5e-4),
