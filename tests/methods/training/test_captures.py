@@ -106,6 +106,18 @@ def test_a_fresh_regressor_begins_at_the_mean_of_the_captures(captures: Path) ->
     assert 0.2 < prediction.camera[0] < 2
 
 
+def test_glot_begins_near_the_mean_body(captures: Path) -> None:
+    stage = made("glot", captures).stages[0]
+    fresh = stage.network.network
+    batch = next(iter(stage.batches(0, Share())))
+    features = stage.network.front_end(batch.features)
+    mean = fresh.whole.regressor.mean().prediction().pose.rotations
+    with torch.no_grad():
+        estimates = fresh.masked_estimates(features)
+    for prediction in (estimates.local, estimates.whole):
+        assert (prediction.pose.rotations - mean).abs().mean() < 0.2
+
+
 def test_motion_capture_is_asked_for_in_one_line() -> None:
     module = MODULES["glot"]
     with pytest.raises(UserError, match="glot mocap-small learns from motion capture; name its folders by --mocap"):

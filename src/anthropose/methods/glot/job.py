@@ -2,12 +2,27 @@
 
 from dataclasses import replace
 
+import torch
+
 from anthropose.datasets.windows import tcmr_windows, vibe_windows
 from anthropose.jobs import Job
 from anthropose.methods.glot.config import GLoTConfig
 from anthropose.methods.glot.network import GLoTNetwork
 from anthropose.methods.glot.published import PRESETS, GLoTPreset, WarmupCosine
 from anthropose.methods.training import Learning, Setting, mocap_small, video_job
+
+SMALLER = 0.01
+"""What the last layers of fresh regressors are multiplied with, so that guesses begin at the mean body: their published
+start goes with SPIN's weights, which are that small."""
+
+
+@torch.no_grad()
+def begin_small(network: GLoTNetwork) -> None:
+    """Lets both regressors begin with small corrections."""
+    ours, theirs = network.regressor, network.whole.regressor
+    for layer in (theirs.to_pose, theirs.to_betas, theirs.to_camera, ours.to_betas, ours.to_camera, *ours.limbs.joints):
+        layer.weight *= SMALLER
+
 
 LEARNING = Learning(
     "glot",
@@ -17,6 +32,7 @@ LEARNING = Learning(
     validated=lambda preset, lengths: tcmr_windows(lengths, preset.window, training=False),
     labelled="middle",
     regressor=lambda network: network.whole.regressor,
+    from_scratch=begin_small,
 )
 TRAININGS = {
     **PRESETS,

@@ -44,6 +44,8 @@ class Learning:
     """How often the labels of a window stand in a batch."""
     regressor: Callable[[Any], nn.Module] = lambda network: network.regressor
     """The part of a network that begins with SPIN's weights."""
+    from_scratch: Callable[[Any], None] = lambda network: None
+    """What is done to a network that begins without SPIN's weights."""
     adversarial: Callable[[Any, Batch, BodyModel, Any, MotionDiscriminator, Tensor], tuple[Terms, Terms]] | None = None
     """The terms of a network and of a discriminator, given recorded motions as well, from one pass."""
 
@@ -74,8 +76,10 @@ def video_job(learning: Learning, name: str, preset: Preset, setting: Setting) -
     inner = network.network if isinstance(network, KeypointFed) else network
     regressor = learning.regressor(inner)
     started = start_with_spin(regressor, setting.start or (FROM_SCRATCH if fed else ""), title)
-    if isinstance(data, CaptureData) and started == FROM_SCRATCH:
-        data.give_mean(regressor)
+    if started == FROM_SCRATCH:
+        learning.from_scratch(inner)
+        if isinstance(data, CaptureData):
+            data.give_mean(regressor)
     stage = Stage(
         "video",
         network,
