@@ -82,12 +82,12 @@ def test_the_want_of_weights_is_told_before_the_work(root: Path) -> None:
 
 
 def test_labels_of_a_body_want_smpls(root: Path) -> None:
-    with pytest.raises(UserError, match=r"SMPL's neutral body, and there is none.*--body free"):
+    with pytest.raises(UserError, match=r"SMPL's neutral body, and none is here;.*--body free"):
         prepare_release("3dpw", root, root.parent / "data")
     with pytest.raises(UserError, match=r"it has no sequenceFiles/test/\*\.pkl"):
         prepare_release("3dpw-dynaboa", root, root.parent / "data", bodies=Bodies(male="free", female="free"))
     threedpw.write_labels(root, threedpw.labels(), "test")
-    with pytest.raises(UserError, match=r"SMPL's male body, and there is none.*--male free"):
+    with pytest.raises(UserError, match=r"SMPL's male body, and none is here;.*--male free"):
         prepare_release("3dpw-dynaboa", root, root.parent / "data", bodies=Bodies("free"))
 
 
@@ -125,7 +125,7 @@ def test_installed_bodies_are_told_apart_by_their_names(
         options.body(gender)  # type: ignore[arg-type]
     assert tuple(loaded) == expected
     monkeypatch.setattr(preparing, "installed_bodies", lambda: ["free", "neutral-1", "neutral-2"])
-    with pytest.raises(UserError, match="which of neutral-1, neutral-2"):
+    with pytest.raises(UserError, match="several are here: neutral-1, neutral-2"):
         Bodies().options().body("neutral")
 
 

@@ -55,10 +55,10 @@ def _installed(gender: Gender) -> str:
     """The name of a SMPL body of that gender that the user has brought in."""
     names = [name for name in installed_bodies()[1:] if re.search(_NAMED[gender], name)]
     if len(names) != 1:
-        several = f"which of {', '.join(names)}?" if names else "there is none"
+        several = f"several are here: {', '.join(names)}" if names else "none is here"
         option = "--body" if gender == "neutral" else f"--{gender}"
         raise UserError(
-            f"labels of this set are made of SMPL's {gender} body, and {several} `anthropose body add FILE` brings in "
+            f"labels of this set are made of SMPL's {gender} body, and {several}; `anthropose body add FILE` brings in "
             f"one from {SMPL_PAGE}; {option} NAME says which; the free body stands in for it with {option} free"
         )
     return names[0]

@@ -148,7 +148,7 @@ def test_lifting_wants_the_keypoints_of_its_preset(weights: Path) -> None:
     with pytest.raises(
         UserError, match=r"data_2d_h36m_cpn_ft_h36m_dbb\.npz: no such file of keypoints; there are none"
     ):
-        run("rie", "cpn-stage3", path)
+        run("rie", "cpn", path)
     joints = read_joints(path)
     views = {
         subject: {action: [poses[:, :17, :2] * 500 for _ in range(4)] for action, poses in actions.items()}

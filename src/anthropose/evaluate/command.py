@@ -98,6 +98,8 @@ def evaluate_method(
     options = options or Options()
     kind = find_method(name)
     presets = getattr(import_module(METHODS[name].partition(":")[0]), "PRESETS", {}) if name in METHODS else {}
+    if f"{preset}-stage3" in presets:
+        preset = f"{preset}-stage3"  # A training of several stages is known by what it ends with.
     if preset and preset not in presets:
         raise UserError(f"{name} has no preset {preset!r}; it has {', '.join(presets) or 'none'}")
     if options.protocol not in ("", "published", "rooted", *PROTOCOLS):
