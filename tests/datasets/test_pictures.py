@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from anthropose.datasets.pictures import NO_AUGMENTATION, Augmentation, PictureSet, varied
+from anthropose.datasets.pictures import NO_AUGMENTATION, Augmentation, PictureSet, batch_of, mirrored_where, varied
 from anthropose.datasets.sequence import Sequence
 from anthropose.errors import UserError
 from anthropose.geometry.crops import IMAGE_MEAN, IMAGE_STD
@@ -35,7 +35,7 @@ def one_person(folder: Path) -> Sequence:
         "spots",
         keypoints=keypoints,
         keypoint_set=SPIN_49,
-        boxes=np.tile([*middle, 200.0, 200.0], (3, 1)),
+        boxes=np.tile([*middle, 320.0, 320.0], (3, 1)),
         joints=joints.astype(np.float32),
         joint_set=SPIN_24,
         pose=(0.5 * rng.standard_normal((3, 72))).astype(np.float32),
@@ -48,19 +48,17 @@ def one_person(folder: Path) -> Sequence:
 def test_picture_keypoints_and_joints_stay_together(seed: int, tmp_path: Path) -> None:
     sequence = one_person(tmp_path)
     wild = Augmentation(flipped=0.5, turned=1.0, tint=0.0)
-    item = PictureSet([sequence], tmp_path, SIZE, wild).item(seed % 3, (seed,))
-    x, y = (item.keypoints[SPOT, :2] + 1) * SIZE / 2
+    pictures = PictureSet([sequence], tmp_path, SIZE, wild)
+    is_flipped = pictures.item(seed % 3, (seed, seed % 3)).flipped
+    (batch,) = pictures.batches([np.array([seed % 3])], (seed,))
+    keypoints, joints = batch.keypoints[0], batch.joints[0]
     # A mirrored picture shows the left knee as a right one.
-    seen = item.crop.sum(-1).astype(float)
-    if seen.max() < 200:
-        return
-    rows, columns = np.nonzero(seen > seen.max() / 2)
-    sides = [SPOT, SPIN_49.mirror[SPOT]]
-    spots = [(item.keypoints[side, :2].numpy() + 1) * SIZE / 2 for side in sides]
-    nearest = min(np.hypot(columns.mean() - sx, rows.mean() - sy) for sx, sy in spots)
-    assert nearest < 2.0, f"the spot is where a knee is said to be; {float(x), float(y)}"
-    moved = item.keypoints[25:, :2] - item.keypoints[25:, :2].mean(0)
-    joints = item.joints[:, :2] - item.joints[:, :2].mean(0)
+    x, y = ((keypoints[SPIN_49.mirror[SPOT] if is_flipped else SPOT, :2] + 1) * SIZE / 2).tolist()
+    seen = batch.images[0].sum(0).numpy()
+    rows, columns = np.nonzero(seen > (seen.max() + seen.min()) / 2)
+    assert np.hypot(columns.mean() - x, rows.mean() - y) < 2.0, "the spot is where the knee is said to be"
+    moved = keypoints[25:, :2] - keypoints[25:, :2].mean(0)
+    joints = joints[:, :2] - joints[:, :2].mean(0)
     scale = (moved * joints).sum() / joints.square().sum()
     assert scale > 0
     assert (moved - scale * joints).abs().max() < 1e-4, "the turned joints project onto the turned keypoints"
@@ -80,12 +78,16 @@ def test_the_body_turns_with_the_picture(tmp_path: Path) -> None:
 def test_mirroring_twice_gives_the_picture_back(tmp_path: Path) -> None:
     sequence = one_person(tmp_path)
     picture = cv2.imread(str(tmp_path / "0.png"))
-    mirror = Augmentation(1.0, 0.0, 0.0, 0.0, 0.0)
-    plain, once = (varied(sequence, 0, picture, SIZE, 1.0, a, (0,)) for a in (NO_AUGMENTATION, mirror))
-    assert np.array_equal(once.crop[:, ::-1], plain.crop)
-    assert torch.allclose(once.joints[list(SPIN_24.mirror), 0], -plain.joints[:, 0])
-    assert torch.allclose(torch.linalg.det(once.rotations), torch.ones(24), atol=1e-5)
-    assert not torch.allclose(once.rotations, plain.rotations, atol=0.1)
+    plain = batch_of([varied(sequence, row, picture, SIZE, 1.0, NO_AUGMENTATION, (0,)) for row in (0, 1)])
+    once = mirrored_where(plain, torch.tensor([True, False]))
+    assert torch.equal(once.images[0].flip(-1), plain.images[0])
+    assert torch.allclose(once.joints[0, list(SPIN_24.mirror), 0], -plain.joints[0, :, 0])
+    assert torch.allclose(torch.linalg.det(once.rotations), torch.ones(2, 24), atol=1e-5)
+    assert not torch.allclose(once.rotations[0], plain.rotations[0], atol=0.1)
+    twice = mirrored_where(once, torch.tensor([True, False]))
+    for key in ("images", "keypoints", "joints", "rotations"):
+        assert torch.allclose(getattr(twice, key), getattr(plain, key), atol=1e-6)
+        assert torch.equal(getattr(once, key)[1], getattr(plain, key)[1])
 
 
 def test_what_is_drawn_depends_on_the_seed_and_the_number_alone(tmp_path: Path) -> None:

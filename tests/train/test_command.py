@@ -78,7 +78,7 @@ def test_what_is_missing_is_told_in_one_line(method: str, preset: str, message: 
 
 
 def test_a_change_without_a_value_is_told() -> None:
-    with pytest.raises(UserError, match="--set network.layers: expected NAME=VALUE"):
+    with pytest.raises(UserError, match=r"--set network\.layers: expected NAME=VALUE"):
         changes_of(tcmr.TRAININGS["plain"], Changes(set=("network.layers",)))
 
 

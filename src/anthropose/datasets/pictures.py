@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as List
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -19,6 +19,7 @@ from torch import Tensor
 from anthropose.datasets.sequence import Sequence
 from anthropose.errors import UserError
 from anthropose.geometry.crops import crop_affine, normalised_images, points_through
+from anthropose.geometry.mirror import mirrored
 from anthropose.geometry.rotations import rotvec_to_rotmat
 from anthropose.skeleton import SMPL_24, SPIN_24, SPIN_49, pick
 from anthropose.video.images import read_image
@@ -125,6 +126,8 @@ class PictureItem:
 
     crop: UInt8[np.ndarray, "s s 3"]
     tint: Float[np.ndarray, "3"]
+    flipped: bool
+    """Whether the batch shall have its mirror image."""
     keypoints: Float[Tensor, "49 3"]
     joints: Float[Tensor, "24 4"]
     rotations: Float[Tensor, "24 3 3"]
@@ -142,7 +145,7 @@ def varied(
     augmentation: Augmentation,
     seed: List[int],
 ) -> PictureItem:
-    """A frame's crop and labels: enlarged, turned, then mirrored, all of them alike."""
+    """A frame's crop and labels, enlarged and turned alike; `batch_of` mirrors them."""
     draw = np.random.default_rng(seed)
     a = augmentation
     is_flipped, is_turned = draw.random(2) < (a.flipped, a.turned)
@@ -156,14 +159,8 @@ def varied(
     turn = _about_z(-angle)  # What is seen turns the other way than the square that it is seen in.
     joints[:, :3] = joints[:, :3] @ turn.T
     rotations[0] = turn @ rotations[0]
-    if is_flipped:
-        crop = np.ascontiguousarray(crop[:, ::-1])
-        keypoints = _flipped(keypoints)[list(SPIN_49.mirror)]
-        joints = _flipped(joints)[list(SPIN_24.mirror)]
-        other = torch.diag(torch.tensor([-1.0, 1.0, 1.0]))
-        rotations = (other @ rotations @ other)[list(SMPL_24.mirror)]
     tint = 1 + draw.uniform(-a.tint, a.tint, 3)
-    return PictureItem(crop, tint, keypoints, joints, rotations, betas, has_body, sequence.name)
+    return PictureItem(crop, tint, bool(is_flipped), keypoints, joints, rotations, betas, has_body, sequence.name)
 
 
 def _labels(sequence: Sequence, row: int) -> tuple[Tensor, Tensor, Tensor, Tensor, bool]:
@@ -185,10 +182,6 @@ def _labels(sequence: Sequence, row: int) -> tuple[Tensor, Tensor, Tensor, Tenso
     return keypoints, joints, rotations.clone(), betas, has_body
 
 
-def _flipped(points: Tensor) -> Tensor:
-    return torch.cat([-points[:, :1], points[:, 1:]], dim=1)
-
-
 def _about_z(degrees: float) -> Float[Tensor, "3 3"]:
     """A turn from x to y."""
     turn = torch.eye(3)
@@ -198,9 +191,9 @@ def _about_z(degrees: float) -> Float[Tensor, "3 3"]:
 
 
 def batch_of(items: List[PictureItem]) -> PictureBatch:
-    """The items stacked; colours are made lighter or darker here."""
+    """The items stacked; here colours are made lighter or darker, and some are mirrored."""
     crops = np.stack([np.clip(item.crop * item.tint, 0, 255).astype(np.uint8) for item in items])
-    return PictureBatch(
+    batch = PictureBatch(
         normalised_images(torch.from_numpy(crops)),
         torch.stack([item.keypoints for item in items]),
         torch.stack([item.joints for item in items]),
@@ -209,3 +202,16 @@ def batch_of(items: List[PictureItem]) -> PictureBatch:
         torch.tensor([item.has_body for item in items]),
         tuple(item.name for item in items),
     )
+    return mirrored_where(batch, torch.tensor([item.flipped for item in items]))
+
+
+def mirrored_where(batch: PictureBatch, flipped: Bool[Tensor, "b"]) -> PictureBatch:
+    """The batch with the mirror images of some of its pictures in their place."""
+    other = torch.diag(torch.tensor([-1.0, 1.0, 1.0]))
+    images, keypoints, joints = batch.images.clone(), batch.keypoints.clone(), batch.joints.clone()
+    rotations = batch.rotations.clone()
+    images[flipped] = images[flipped].flip(-1)
+    keypoints[flipped] = mirrored(keypoints[flipped], SPIN_49.mirror)
+    joints[flipped] = mirrored(joints[flipped], SPIN_24.mirror)
+    rotations[flipped] = (other @ rotations[flipped] @ other)[:, list(SMPL_24.mirror)]
+    return replace(batch, images=images, keypoints=keypoints, joints=joints, rotations=rotations)

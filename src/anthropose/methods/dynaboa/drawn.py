@@ -11,7 +11,7 @@ from torch import Tensor
 
 from anthropose.body.model import BodyModel
 from anthropose.datasets.mocap import MocapBatch
-from anthropose.datasets.pictures import PictureBatch
+from anthropose.datasets.pictures import PictureBatch, mirrored_where
 from anthropose.geometry.cameras import project_crop
 from anthropose.geometry.crops import normalised_images
 from anthropose.methods.dynaboa.preprocessing import LABELLED
@@ -41,15 +41,18 @@ class DrawnPictures:
     rotations: Float[Tensor, "n 24 3 3"]
     betas: Float[Tensor, "n 10"]
     names: tuple[str, ...]
+    flipped: float = 0.0
+    """The share that is mirrored."""
 
     def __len__(self) -> int:
         return len(self.crops)
 
     def batches(self, groups: Iterable[Int[np.ndarray, "_"]], seed: Sequence[int]) -> Iterator[PictureBatch]:
-        """A batch of the pictures of each group of numbers; `seed` says nothing, since they are not varied."""
+        """A batch of the pictures of each group of numbers; the seed says which are mirrored."""
         for numbers in groups:
             rows = torch.from_numpy(numbers)
-            yield PictureBatch(
+            draws = np.random.default_rng([*seed, *numbers.tolist()]).random(len(rows))
+            batch = PictureBatch(
                 normalised_images(self.crops[rows]),
                 self.keypoints[rows],
                 self.joints[rows],
@@ -58,6 +61,7 @@ class DrawnPictures:
                 torch.ones(len(rows), dtype=torch.bool),
                 tuple(self.names[k] for k in rows.tolist()),
             )
+            yield mirrored_where(batch, torch.from_numpy(draws < self.flipped))
 
 
 def drawn_pictures(views: Sequence[MocapBatch], body: BodyModel, size: int, seed: int) -> DrawnPictures:

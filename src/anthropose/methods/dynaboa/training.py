@@ -172,7 +172,7 @@ def _drawn_data(title: str, preset: BaseModelPreset, setting: Setting) -> "Pictu
         source = MocapSource(folders, setting.body, replace(preset.mocap, split=split))
         views = [source.batch(seed_of(preset), step, 64, 1) for step in range(-(-count // 64))]
         drawn.append(drawn_pictures(views, setting.body, preset.crop, seed_of(preset)))
-    training, validation = drawn
+    training, validation = replace(drawn[0], flipped=preset.augmentation.flipped), drawn[1]
     return PictureData(preset, setting, training, validation, {"mocap": [folder.name for folder in setting.mocap]})
 
 
@@ -249,14 +249,14 @@ SMALL = replace(
     bodies_from=("mocap",),
     validation="mocap",
     files=(),
-    epochs=8,
+    epochs=20,
     batch=32,
-    optimizer=Optimizer(5e-4),
-    schedule=Cosine(8, 5e-4),
+    optimizer=Optimizer(3e-4),
+    schedule=Cosine(20, 3e-4),
     seed=0,
     # A crop does not tell where in the picture it was, so cameras are far away and look at the person.
     mocap=MocapConfig(cameras=Cameras(focal=(2.0, 4.0), close=0.0, off_centre=0.0)),
     crop=64,
-    pictures=3072,
+    pictures=6144,
 )
 TRAININGS = {"base-model": RELEASED, "mocap-small": SMALL}
