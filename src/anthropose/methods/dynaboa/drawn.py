@@ -51,7 +51,8 @@ class DrawnPictures:
         """A batch of the pictures of each group of numbers; the seed says which are mirrored."""
         for numbers in groups:
             rows = torch.from_numpy(numbers)
-            draws = np.random.default_rng([*seed, *numbers.tolist()]).random(len(rows))
+            # Each picture draws for itself, so that the shares of several processes are the batch of one.
+            draws = np.array([np.random.default_rng([*seed, number]).random() for number in numbers.tolist()])
             batch = PictureBatch(
                 normalised_images(self.crops[rows]),
                 self.keypoints[rows],
