@@ -193,7 +193,7 @@ TRAININGS = {
     "mocap-small": mocap_small(
         PRESETS["without-3dpw"],
         RecurrentConfig(features=256, hidden=128, layers=1),
-        batch=32,
+        batch=16,
         discriminator=DiscriminatorConfig(hidden=64, layers=1),
     ),
 }

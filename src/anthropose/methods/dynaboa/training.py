@@ -40,7 +40,7 @@ VALIDATED = 4096
 """Pictures that a validation looks at, at most; evenly over the set."""
 
 HELD_OUT = 512
-"""Pictures that the validation looks at, where they are drawn."""
+"""Pictures that the validation looks at where they are drawn, at most."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def _data(title: str, preset: BaseModelPreset, setting: Setting) -> "PictureData
 def _drawn_data(title: str, preset: BaseModelPreset, setting: Setting) -> "PictureData":
     """Pictures of the motion capture, and of the motions that are held out."""
     folders, drawn = folders_of(title, setting), []
-    for split, count in (("train", preset.pictures), ("val", HELD_OUT)):
+    for split, count in (("train", preset.pictures), ("val", min(HELD_OUT, preset.pictures))):
         source = MocapSource(folders, setting.body, replace(preset.mocap, split=split))
         views = [source.batch(seed_of(preset), step, 64, 1) for step in range(-(-count // 64))]
         drawn.append(drawn_pictures(views, setting.body, preset.crop, seed_of(preset)))
