@@ -367,7 +367,9 @@ LEARNING = Learning(
 TRAININGS = {
     **PRESETS,
     "mocap-small": mocap_small(
-        PRESETS["plain"], TCMRConfig(layers=1, hidden=128, features=256, attention=64, regressor_hidden=256)
+        PRESETS["plain"],
+        TCMRConfig(layers=1, hidden=128, features=256, attention=64, regressor_hidden=256),
+        iterations=150,
     ),
 }
 job = partial(video_job, LEARNING)
