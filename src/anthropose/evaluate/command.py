@@ -51,6 +51,8 @@ PUBLISHED_WEIGHTS = {
     ("rie", "cpn-stage3"): "cpn_pretrained",
 }
 """The names under which published files are installed, for those that are the result of a preset."""
+FRONTAL_PRESETS = (("tcmr", "table6-h36m"), ("parallel-branch", "first"), ("parallel-branch", "first-paper"))
+"""Those whose figures on Human3.6M are of the fourth camera alone, with tight boxes; all others count the four."""
 ADAPTED = (
     "dynaboa adapts to pictures as it goes, which evaluate does not do yet: run it over the videos with `anthropose run"
     " --method dynaboa`, and score the motions by its own protocol with `anthropose score MOTION ... SET --protocol ps`"
@@ -108,7 +110,7 @@ def evaluate_method(
         )
     if name == "dynaboa":
         raise UserError(ADAPTED)
-    sources = find_sources(data, _wanted(name, preset, data, options), name == "rie", preset == "table6-h36m")
+    sources = find_sources(data, _wanted(name, preset, data, options), name == "rie", (name, preset) in FRONTAL_PRESETS)
     run = _Run(name, preset, kind, options, _weights(name, preset, kind, options), progress)
     return [run.on(source) for source in sources]
 
@@ -287,6 +289,8 @@ class _Run:
     def _results(self, found: Evaluation, source: Source, sequences: list[Sequence], body: BodyModel) -> Results:
         about = self._about(source, found.protocol, body=body.name, filter=self.options.filter_share)
         notes = []
+        if source.test_set == "h36m" and self.preset:
+            notes += _cameras_told((self.name, self.preset) in FRONTAL_PRESETS, [one.name for one in found.sequences])
         if found.skipped:
             notes.append(f"left out, too short or not scored: {len(found.skipped)}, {', '.join(found.skipped[:5])}")
         if source.subset not in ("", "test"):
@@ -327,6 +331,18 @@ class _Run:
             reported(table, row, test_set, bool(self.preset) and self.preset in row.presets.get(test_set, ()))
             for table, row in own
         ]
+
+
+def _cameras_told(frontal: bool, names: list[str]) -> list[str]:
+    """Whether Human3.6M's cameras in these sequences are others than those that the figures of a preset are of."""
+    fourth = ["_ca_04" in name for name in names]
+    if frontal and not all(fourth):
+        return [
+            "the published figures are of camera 4 with tight boxes, the set h36m-tight; here other cameras count too"
+        ]
+    if not frontal and all(fourth):
+        return ["camera 4 alone; the published figures are of all four cameras, the set h36m"]
+    return []
 
 
 def reported(table: Table, row: Row, test_set: str, is_ours: bool) -> Reported:

@@ -1,9 +1,11 @@
 """What `--data` means: prepared sets, published databases, VideoPose3D's archives, or a folder with some of them."""
 
+from collections.abc import Mapping
 from collections.abc import Sequence as List
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from anthropose.datasets.lifting import (
     SETS,
@@ -26,6 +28,12 @@ DATABASES: dict[str, tuple[str, ...]] = {
     "h36m": ("h36m_test_25fps_nosmpl_db.pt", "h36m_test_25fps_db.pt"),
 }
 """The published files of each test set; the first that is there counts."""
+PREPARED = {
+    "3dpw": ("3dpw", "3dpw-whole", "3dpw-dynaboa"),
+    "mpii3d": ("mpii3d-test", "mpii3d-test-whole", "mpii3d-test-annot3"),
+    "h36m": ("h36m", "h36m-tight"),
+}
+"""The releases of which a prepared set can be of each test set, the usual one first."""
 FRONTAL = ("h36m_test_front_25fps_tight_nosmpl_db.pt", "h36m_test_front_25fps_tight_db.pt")
 """Human3.6M as TCMR's Table 6 has it: the fourth camera and tight boxes."""
 ARCHIVES = {"h36m": "h36m", "humaneva": "humaneva15"}
@@ -49,6 +57,8 @@ class Source:
     """Whether it is VideoPose3D's archive of joints, for lifters."""
     subset: str = ""
     """Of a prepared set."""
+    made_with: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """The same: what it was made of, and how."""
 
     def sequences(self) -> list[Sequence]:
         """All of them.
@@ -72,7 +82,7 @@ def find_sources(path: Path, wanted: List[str] = (), archives: bool = False, fro
         wanted: the test sets; all that are there when empty. A single one also says what a file is that does not say it
             by its name.
         archives: whether to take VideoPose3D's archives where a folder holds both kinds.
-        frontal: whether to prefer the file of Human3.6M with the frontal camera alone.
+        frontal: whether to prefer Human3.6M with the frontal camera alone.
 
     Raises:
         UserError: there is no such path, nothing of the kind at it, or not the sets that are wanted.
@@ -85,7 +95,7 @@ def find_sources(path: Path, wanted: List[str] = (), archives: bool = False, fro
         if source.test_set == "" and len(wanted) != 1:
             raise UserError(f"{path}: of which test set it is cannot be told; say --set 3dpw, mpii3d or h36m")
         if source.test_set == "" or wanted == [source.test_set]:
-            return [Source((source.test_set or wanted[0]), source.path, source.is_archive, source.subset)]
+            return [replace(source, test_set=source.test_set or wanted[0])]
         if wanted and source.test_set not in wanted:
             raise UserError(f"{path}: it is of {source.test_set}, not of {' or '.join(wanted)}")
         return [source]
@@ -111,7 +121,8 @@ def _single(path: Path) -> Source:
         folder = path if path.is_dir() else path.parent
         index = read_index(folder) or {}
         made_with = index.get("made_with", {})
-        return Source(_set_of(str(made_with.get("set", ""))), folder, subset=str(made_with.get("subset", "")))
+        test_set = _set_of(str(made_with.get("set", "")))
+        return Source(test_set, folder, subset=str(made_with.get("subset", "")), made_with=made_with)
     return Source(_set_of(path.name), path)
 
 
@@ -129,6 +140,7 @@ def _in_folder(folder: Path, archives: bool, frontal: bool) -> dict[str, Source]
     ]
     prepared = [_single(child) for child in sorted(folder.iterdir()) if (child / INDEX).is_file()]
     tests = [source for source in prepared if source.test_set and source.subset == "test"]
+    tests.sort(key=partial(_unusual, frontal))
     files = {**DATABASES, "h36m": (*(FRONTAL if frontal else ()), *DATABASES["h36m"], *FRONTAL)}
     databases = [
         Source(test_set, folder / name)
@@ -139,6 +151,16 @@ def _in_folder(folder: Path, archives: bool, frontal: bool) -> dict[str, Source]
     for source in (*(lifting if archives else ()), *tests, *databases, *lifting):
         found.setdefault(source.test_set, source)
     return found
+
+
+def _unusual(frontal: bool, source: Source) -> tuple[bool, int, bool]:
+    """Low for the prepared set that papers report on, where a folder has several of the same test set."""
+    order = PREPARED[source.test_set]
+    order = order[::-1] if frontal and source.test_set == "h36m" else order
+    release, how = str(source.made_with["set"]), source.made_with
+    rank = order.index(release) if release in order else len(order)
+    occluded = "occluders" in (how.get("extractor") or {})
+    return occluded, rank, how.get("crop_scale") is not None
 
 
 def lifting_sequences(source: Source, keypoints: str) -> tuple[LiftingSet, list[LiftingSequence], str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from anthropose.datasets.prepared.features import Extractor, FeatureWriter
 from anthropose.datasets.prepared.labels import sound
+from anthropose.datasets.prepared.names import SetName
 from anthropose.datasets.prepared.sets import FORMAT, INDEX, read_index, write_sequence
 from anthropose.datasets.raw.base import Findings, RawSequence, RawSet, RawSource
 from anthropose.errors import UserError
@@ -55,7 +56,7 @@ def prepare(
     half: bool = False,
     settings: dict[str, Any] | None = None,
 ) -> Prepared:
-    """Makes the folder NAME-SUBSET in `out` of a raw release; mpii3d-test does not become mpii3d-test-test.
+    """Makes the folder NAME-SUBSET in `out` of a raw release, called as `SetName` has it.
 
     A source that cannot be read is left out and listed, and the others are done. After an interruption the same call
     goes on where it stopped; what was left out is tried again.
@@ -85,8 +86,9 @@ def prepare(
         "half": half,
         **(settings or {}),
     }
-    name = raw_set.name if raw_set.name.endswith(f"-{subset}") else f"{raw_set.name}-{subset}"
-    folder = _Folder.opened(Path(out) / name, made_with)
+    occluded = extractor is not None and "occluders" in extractor.settings
+    name = SetName(raw_set.name, subset, crop_scale, occluded)
+    folder = _Folder.opened(Path(out) / name.folder, made_with)
     for number, source in enumerate(sources):
         if source.name in folder.sources:
             continue

@@ -53,6 +53,7 @@ class Human36M:
     margin = 1.1
     """The boxes' side over the diagonal of the keypoints."""
     crop_scale = 1.2
+    test_cameras: tuple[int, ...] = CAMERAS
 
     def __init__(self, options: RawOptions) -> None:
         self._options = options
@@ -61,7 +62,8 @@ class Human36M:
         """One source for each video of each camera, subject by subject."""
         check_folder(root, ["annotations/Human36M_subject*_joint_3d.json"], LAYOUT)
         there = [subject for subject in SUBJECTS[subset] if _file(root, subject, "joint_3d").exists()]
-        videos = [_Video(*parts) for parts in product(there, ACTS, TAKES, CAMERAS)]
+        cameras = self.test_cameras if subset == "test" else CAMERAS
+        videos = [_Video(*parts) for parts in product(there, ACTS, TAKES, cameras)]
         sources = [RawSource(video.name, partial(self._load, root, video, subset)) for video in videos]
         return [*sources, *short_release(len(there), len(SUBJECTS[subset]), "subjects' joints")]
 
@@ -94,11 +96,12 @@ class Human36M:
 
 
 class Human36MTight(Human36M):
-    """With the tight boxes of TCMR's Table 6 (Human3.6M); its test looks at the fourth camera alone."""
+    """With the tight boxes of TCMR's Table 6 (Human3.6M), whose test part is of the fourth camera alone."""
 
     name = "h36m-tight"
     margin = 0.9
     crop_scale = 1.0
+    test_cameras = (4,)
 
 
 @dataclass(frozen=True)

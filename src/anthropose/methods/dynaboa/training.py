@@ -162,6 +162,8 @@ def _data(title: str, preset: BaseModelPreset, setting: Setting) -> "PictureData
     validation = None
     if VALIDATION in files:
         validation = _opened(files[VALIDATION], setting.images, preset, NO_AUGMENTATION)
+        if all(sequence.pose is None for sequence in validation.sequences):
+            raise UserError(f"{files[VALIDATION]}: its pictures have no bodies to validate with; take it away")
     return PictureData(preset, setting, whole, validation, {key: path.name for key, path in files.items()})
 
 

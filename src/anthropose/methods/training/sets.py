@@ -15,6 +15,7 @@ from anthropose.datasets.mixing import Mixture
 from anthropose.datasets.mocap import MocapSource
 from anthropose.datasets.motions import RecordedMotions, read_motions
 from anthropose.datasets.prepared import open_set
+from anthropose.datasets.prepared.names import ARCHIVES, STAND_INS, SetName
 from anthropose.datasets.sequence import Batch
 from anthropose.datasets.windows import Windows
 from anthropose.errors import UserError
@@ -98,10 +99,11 @@ def find_sets(
 ) -> dict[str, Path]:
     """Where the sets of a preset are: set -> its published file, or the prepared set in its place.
 
-    For `3dpw_train_occ_db.pt` that is the folder `3dpw_train_occ`, or `3dpw-train`.
+    For `3dpw_train_occ_db.pt` that is the folder `3dpw-train-occ`, never `3dpw-train`; or `3dpw_train_occ`, a set that
+    its owner has called so.
 
     Raises:
-        UserError: no folder is given or some are missing; the line lists them.
+        UserError: no folder is given or some are missing; the line lists them, with what makes them.
     """
     if folder is None:
         raise UserError(f"{title} learns from {', '.join(files.values())}; name the folder that holds them by --data")
@@ -112,16 +114,27 @@ def find_sets(
         if path is not None:
             found[key] = path
         elif key not in optional:
-            missing.append(f"{file} (or a prepared set {stand_ins(file)[-1]})")
+            missing.append(_wanted(file, folder))
     if missing:
         raise UserError(f"{folder}: {title} also needs {', '.join(missing)}")
     return found
 
 
 def stand_ins(file: str) -> list[str]:
-    """The names of prepared sets that take the place of a published file."""
-    stem = file.split(".")[0].removesuffix("_db")
-    return [stem, "-".join(stem.split("_")[:2])]
+    """Folders that take the place of a published file: what its owner calls so, and what `prepare` makes."""
+    known = STAND_INS.get(file)
+    return [file.split(".")[0].removesuffix("_db"), *([known.folder] if known else [])]
+
+
+def _wanted(file: str, folder: Path) -> str:
+    """A missing file, what can be made in its place, and what is like it but is not it."""
+    known = STAND_INS.get(file)
+    if known is None:
+        return f"{file} (`{ARCHIVES[file]}` makes it)" if file in ARCHIVES else file
+    plain = SetName(known.release, known.subset).folder
+    others = sorted(path.name for path in folder.glob(f"{plain}*") if path.is_dir())
+    but = f"; {' and '.join(others)} there {'is' if len(others) == 1 else 'are'} made otherwise" if others else ""
+    return f"{file} (or {known.folder}, by `{known.command}`{but})"
 
 
 def window_set(
