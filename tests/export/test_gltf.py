@@ -13,7 +13,8 @@ from torch import Tensor
 from anthropose.body.files import load_body
 from anthropose.body.model import BodyModel
 from anthropose.errors import UserError
-from anthropose.export.gltf import smooth_normals, strongest_four, unbroken_quaternions, visibility, write_glb
+from anthropose.export.gltf import smooth_normals, strongest_four, unbroken_quaternions, write_glb
+from anthropose.export.scene import visibility
 from anthropose.export.sticks import BALL, stick_figure
 from anthropose.geometry.rotations import quat_to_rotmat, rotvec_to_rotmat
 from anthropose.motion import Motion, Track

@@ -1,6 +1,6 @@
 """Motions as an animated glTF 2.0 scene (`scene.glb`), for Blender, three.js, Godot, Unity and the rest.
 
-Each person is a skinned mesh of their own shape on a skeleton with SMPL's joint names. Pose-dependent corrections of
+Each person is a skinned mesh of their own shape on SMPL's skeleton. Pose-dependent corrections of
 the surface have no place in a plain skin and are left out: a few millimetres, a centimetre in strong bends. A person
 without a body is a figure of sticks on joints with their own names, each of which has a path and no rotation.
 """
@@ -18,21 +18,35 @@ from torch import Tensor
 
 from anthropose import __version__
 from anthropose.body.model import BodyModel
-from anthropose.colours import person_colour
-from anthropose.export.scene import CAMERA_TO_SCENE, Figure, check_finite, figures_of, floor_height
+from anthropose.export.naming import Naming, joint_names
+from anthropose.export.scene import (
+    CAMERA_TO_SCENE,
+    Figure,
+    check_finite,
+    figures_of,
+    floor_height,
+    linear_colour,
+    making_of,
+    person_name,
+    visibility,
+)
 from anthropose.export.sticks import stick_figure
 from anthropose.geometry.rotations import rotmat_to_quat
 from anthropose.motion import Camera, Motion
 from anthropose.skeleton import SMPL_24
 from anthropose.writing import whole_file
 
-BRIDGED = 0.5
-"""Gaps in a track up to this long [s] are filled by interpolation; in longer ones the person is hidden."""
 _TYPES = {(): "SCALAR", (2,): "VEC2", (3,): "VEC3", (4,): "VEC4", (4, 4): "MAT4"}
 _NUMBERS = {"float32": pygltflib.FLOAT, "uint32": pygltflib.UNSIGNED_INT, "uint8": pygltflib.UNSIGNED_BYTE}
 
 
-def write_glb(motions: list[Motion], body: BodyModel | None, path: Path, floor: float | None = None) -> None:
+def write_glb(
+    motions: list[Motion],
+    body: BodyModel | None,
+    path: Path,
+    floor: float | None = None,
+    joints: Naming | str = "smpl",
+) -> None:
     """Writes everyone's motion as one binary glTF file, whole or not at all.
 
     The scene has y up and metres, the floor at y = 0, and the video's camera as a camera node that looks along -z. Keys
@@ -44,10 +58,13 @@ def write_glb(motions: list[Motion], body: BodyModel | None, path: Path, floor: 
         body: the model that the motions were made with; None where all have joints only.
         floor: height of the floor over the camera [m], negative for a camera above it; estimated from the feet when
             not given. 0 leaves the camera at the origin.
+        joints: whose names the joints of the bodies get (`naming.py`); those of sticks keep their own.
 
     Raises:
-        UserError: there is no motion, one has numbers that are not finite, or `path` cannot be written.
+        UserError: there is no motion, one has numbers that are not finite, `joints` is not a known convention, or
+            `path` cannot be written.
     """
+    names = joint_names(joints)
     for motion in motions:
         check_finite(motion)
     floor = floor_height(motions, body) if floor is None else floor
@@ -59,11 +76,11 @@ def write_glb(motions: list[Motion], body: BodyModel | None, path: Path, floor: 
     animation = pygltflib.Animation(name="motion")
     document.add_camera(motions[0].camera, -floor)
     for figure in figures:
-        _add_person(document, animation, figure, first, last)
+        _add_person(document, animation, figure, names, first, last)
     for motion in motions:
         if motion.body is None or body is None:
             _add_stick_person(document, animation, motion, floor, first, last)
-    gltf = document.finish([animation], _notes(motions, body))
+    gltf = document.finish([animation], making_of(motions, body))
     with whole_file(path) as part:
         gltf.save_binary(str(part))
 
@@ -122,22 +139,16 @@ class _Document:
         return gltf
 
 
-def _notes(motions: list[Motion], body: BodyModel | None) -> dict[str, Any]:
-    """What the file remembers of its making."""
-    licence = "The meshes are shapes of this body model, whose licence holds for them as well."
-    return {
-        **({} if body is None else {"body": body.name, "bodyLicence": licence}),
-        "method": sorted({motion.method for motion in motions}),
-        "weights": sorted({motion.weights for motion in motions if motion.weights}),
-        "framesPerSecond": motions[0].fps,
-        "focalPixels": motions[0].camera.focal,
-        "imageSize": list(motions[0].camera.size),
-    }
-
-
-def _add_person(document: _Document, animation: pygltflib.Animation, figure: Figure, first: float, last: float) -> None:
-    name = f"person-{figure.motion.track.person:02d}"
-    joints = _add_joints(document, figure)
+def _add_person(
+    document: _Document,
+    animation: pygltflib.Animation,
+    figure: Figure,
+    names: tuple[str, ...],
+    first: float,
+    last: float,
+) -> None:
+    name = person_name(figure.motion)
+    joints = _add_joints(document, figure, names)
     group = document.add_node(root=True, name=name, children=[joints[0]])
     model, vertices = figure.shape.model, figure.shape.vertices
     normals = smooth_normals(vertices, model.faces)
@@ -151,7 +162,7 @@ def _add_stick_person(
     document: _Document, animation: pygltflib.Animation, motion: Motion, floor: float, first: float, last: float
 ) -> None:
     """Joints as nodes side by side, each with a path, and sticks that follow them."""
-    name = f"person-{motion.track.person:02d}"
+    name = person_name(motion)
     paths = motion.joints.new_tensor(CAMERA_TO_SCENE) * (motion.joints + motion.translation[:, None])
     paths[..., 1] -= floor
     nodes = [
@@ -174,12 +185,12 @@ def _add_stick_person(
     _add_presence(document, animation, motion, group, first, last)
 
 
-def _add_joints(document: _Document, figure: Figure) -> list[int]:
+def _add_joints(document: _Document, figure: Figure, names: tuple[str, ...]) -> list[int]:
     """The joint nodes in the first frame's pose, so that programs without animation show the person as well."""
     rest = figure.shape.joints
     turns = rotmat_to_quat(figure.rotations[0])
     base = len(document.gltf.nodes)
-    for joint, (name, parent) in enumerate(zip(SMPL_24.joints, SMPL_24.parents, strict=True)):
+    for joint, (name, parent) in enumerate(zip(names, SMPL_24.parents, strict=True)):
         place = figure.positions[0] if parent < 0 else rest[joint] - rest[parent]
         children = [base + j for j, p in enumerate(SMPL_24.parents) if p == joint] or None
         document.add_node(name=name, translation=place.tolist(), rotation=turns[joint].tolist(), children=children)
@@ -196,7 +207,7 @@ def _add_mesh(
     weights: Float[np.ndarray, "v 4"],
 ) -> int:
     """The person at rest, in the person's colour, with the joints that each vertex follows and how much."""
-    gltf, name = document.gltf, f"person-{motion.track.person:02d}"
+    gltf, name = document.gltf, person_name(motion)
     vertex, index = pygltflib.ARRAY_BUFFER, pygltflib.ELEMENT_ARRAY_BUFFER
     attributes = pygltflib.Attributes(
         POSITION=document.add_array(vertices.numpy(), vertex, bounds=True),
@@ -204,9 +215,8 @@ def _add_mesh(
         JOINTS_0=document.add_array(joints, vertex),
         WEIGHTS_0=document.add_array(weights, vertex),
     )
-    # glTF's factors are linear light, the palette is sRGB.
-    linear = [((c + 0.055) / 1.055) ** 2.4 if c > 0.04045 else c / 12.92 for c in person_colour(motion.track.person)]
-    surface = pygltflib.PbrMetallicRoughness(baseColorFactor=[*linear, 1.0], metallicFactor=0.0, roughnessFactor=0.7)
+    colour = [*linear_colour(motion.track.person), 1.0]
+    surface = pygltflib.PbrMetallicRoughness(baseColorFactor=colour, metallicFactor=0.0, roughnessFactor=0.7)
     gltf.materials.append(pygltflib.Material(name=name, pbrMetallicRoughness=surface))
     primitive = pygltflib.Primitive(
         attributes=attributes,
@@ -268,26 +278,6 @@ def _add_channel(
     animation.samplers.append(pygltflib.AnimationSampler(input=times, output=output, interpolation=interpolation))
     target = pygltflib.AnimationChannelTarget(node=node, path=path)
     animation.channels.append(pygltflib.AnimationChannel(sampler=len(animation.samplers) - 1, target=target))
-
-
-def visibility(seconds: Float[Tensor, "n"], fps: float, end: float) -> tuple[np.ndarray, np.ndarray]:
-    """The times [s] at which a person comes or goes, from 0, and whether they are there from then on.
-
-    Args:
-        seconds: of the frames that hold the person.
-        end: the last frame of anyone; whoever is there then stays.
-    """
-    times = seconds.double().numpy()
-    breaks = np.flatnonzero(np.diff(times) > max(BRIDGED, 1.5 / fps))
-    starts = times[np.concatenate([[0], breaks + 1])]
-    ends = times[np.concatenate([breaks, [len(times) - 1]])] + 1 / fps
-    changes = np.stack([starts, ends], 1).reshape(-1)
-    shown = np.tile([True, False], len(starts))
-    if times[-1] >= end:
-        changes, shown = changes[:-1], shown[:-1]
-    if changes[0] > 0:
-        changes, shown = np.concatenate([[0.0], changes]), np.concatenate([[False], shown])
-    return changes, shown
 
 
 def unbroken_quaternions(rotations: Float[Tensor, "n j 3 3"]) -> Float[Tensor, "n j 4"]:

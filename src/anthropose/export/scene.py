@@ -5,18 +5,25 @@ relative to the camera, so a camera that moves or looks up or down moves or tilt
 """
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from anthropose.body.model import BodyModel, Shaped
+from anthropose.colours import person_colour
 from anthropose.errors import UserError
 from anthropose.motion import BodyPose, Motion
 from anthropose.skeleton import BODY_54
 
 CAMERA_TO_SCENE = (1.0, -1.0, -1.0)
 """Signs of x, y and z: camera axes have y down and z forward."""
+BRIDGED = 0.5
+"""Gaps in a track up to this long [s] are filled by interpolation; in longer ones the person is hidden."""
+BODY_METHODS = ("smplify", "tcmr", "glot", "vibe", "parallel-branch", "dynaboa")
+"""The methods whose motions have a body."""
 SOLES = tuple(f"{side}_{part}" for side in ("left", "right") for part in ("heel", "big_toe", "small_toe"))
 
 
@@ -49,19 +56,24 @@ def _figure(motion: Motion, body: BodyModel, floor: float) -> Figure:
     if motion.body is None:
         raise UserError(
             f"person {motion.track.person}: method {motion.method or 'unknown'} gives joints without a body, so there "
-            "is nothing to pose; choose a method that gives bodies, such as smplify"
+            f"is nothing to pose; methods that give bodies are {', '.join(BODY_METHODS)}"
         )
-    if motion.body_model and motion.body_model != body.name:
-        raise UserError(
-            f"person {motion.track.person} was made with body {motion.body_model!r}, not {body.name!r}; "
-            f"export with --body {motion.body_model}"
-        )
+    check_body(motion, body)
     signs = motion.translation.new_tensor(CAMERA_TO_SCENE)
     rotations = motion.body.rotations.clone()
     rotations[:, 0] = signs[:, None] * rotations[:, 0]
     positions = signs * motion.translation
     positions[:, 1] -= floor
     return Figure(motion, body.shaped(typical_shape(motion.body)), rotations, positions)
+
+
+def check_body(motion: Motion, body: BodyModel) -> None:
+    """Refuses a motion that was made with another body: its angles and shape would mean something else."""
+    if motion.body is not None and motion.body_model and motion.body_model != body.name:
+        raise UserError(
+            f"person {motion.track.person} was made with body {motion.body_model!r}, not {body.name!r}; "
+            f"export with --body {motion.body_model}"
+        )
 
 
 def check_finite(motion: Motion) -> None:
@@ -84,6 +96,54 @@ def check_finite(motion: Motion) -> None:
                 f"person {person}: {name} of {int(bad.sum())} frames, the first of them {frame}, are not finite "
                 "numbers; make the motion again with `anthropose run`"
             )
+
+
+def visibility(
+    seconds: Float[Tensor, "n"], fps: float, end: float
+) -> tuple[Float[np.ndarray, "c"], Bool[np.ndarray, "c"]]:
+    """The times [s] at which a person comes or goes, from 0, and whether they are there from then on.
+
+    Args:
+        seconds: of the frames that hold the person.
+        end: the last frame of anyone; whoever is there then stays.
+    """
+    times = seconds.double().numpy()
+    breaks = np.flatnonzero(np.diff(times) > max(BRIDGED, 1.5 / fps))
+    starts = times[np.concatenate([[0], breaks + 1])]
+    ends = times[np.concatenate([breaks, [len(times) - 1]])] + 1 / fps
+    changes = np.stack([starts, ends], 1).reshape(-1)
+    shown = np.tile([True, False], len(starts))
+    if times[-1] >= end:
+        changes, shown = changes[:-1], shown[:-1]
+    if changes[0] > 0:
+        changes, shown = np.concatenate([[0.0], changes]), np.concatenate([[False], shown])
+    return changes, shown
+
+
+def making_of(motions: list[Motion], body: BodyModel | None) -> dict[str, Any]:
+    """What an exported file remembers of its making."""
+    licence = "The meshes are shapes of this body model, whose licence holds for them as well."
+    return {
+        **({} if body is None else {"body": body.name, "bodyLicence": licence}),
+        "method": sorted({motion.method for motion in motions}),
+        "weights": sorted({motion.weights for motion in motions if motion.weights}),
+        "framesPerSecond": motions[0].fps,
+        "focalPixels": motions[0].camera.focal,
+        "imageSize": list(motions[0].camera.size),
+    }
+
+
+def person_name(motion: Motion) -> str:
+    """What the person is called in a scene."""
+    return f"person-{motion.track.person:02d}"
+
+
+def linear_colour(person: int) -> tuple[float, float, float]:
+    """The person's colour as linear light, which surfaces in files are given in; the palette is sRGB."""
+    red, green, blue = (
+        ((part + 0.055) / 1.055) ** 2.4 if part > 0.04045 else part / 12.92 for part in person_colour(person)
+    )
+    return red, green, blue
 
 
 def floor_height(motions: list[Motion], body: BodyModel | None) -> float:
