@@ -108,3 +108,11 @@ def test_a_set_that_does_not_tell_its_pictures_is_told(tmp_path: Path) -> None:
     pictures = PictureSet([one_person(tmp_path)], tmp_path / "elsewhere", SIZE)
     with pytest.raises(UserError, match=r"elsewhere.*0\.png"):
         pictures.item(0, (0,))
+
+
+def test_a_damaged_picture_is_told_with_its_file(tmp_path: Path) -> None:
+    pictures = PictureSet([one_person(tmp_path)], tmp_path, SIZE)
+    file = tmp_path / "1.png"
+    file.write_bytes(file.read_bytes()[:-40])
+    with pytest.raises(UserError, match=r"1\.png"):
+        list(pictures.batches([np.array([0, 1])], (0,)))

@@ -108,3 +108,29 @@ def test_a_damaged_or_missing_hdf5_file_is_told(tmp_path: Path) -> None:
         read_database(tmp_path / "cut_db.h5")
     with pytest.raises(UserError, match="no such file"):
         read_database(tmp_path / "none_db.h5")
+    whole = tmp_path / "insta_train_db.h5"
+    _insta(whole, (40, 30))
+    for share in (0.2, 0.6, 0.99):
+        cut = tmp_path / f"cut_{share}_db.h5"
+        cut.write_bytes(whole.read_bytes()[: int(share * whole.stat().st_size)])
+        with pytest.raises(UserError, match=rf"cut_{share}_db\.h5: expected a whole HDF5 database"):
+            read_database(cut)
+
+
+def test_features_that_turn_out_damaged_in_the_middle_are_told_with_the_file(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    arrays = _insta(tmp_path / "plain_db.h5", (40,))
+    path = tmp_path / "insta_train_db.h5"
+    with h5py.File(path, "w") as file:
+        for key, value in arrays.items():
+            chunks = {"chunks": (8, value.shape[1]), "fletcher32": True} if key == "features" else {}
+            file.create_dataset(key, data=value, **chunks)
+        place = file["features"].id.get_chunk_info(2).byte_offset
+    content = bytearray(path.read_bytes())
+    content[place + 9] ^= 255
+    path.write_bytes(content)
+    (sequence,) = read_database(path)
+    assert sequence.features is not None
+    np.testing.assert_array_equal(sequence.features[0:16], arrays["features"][:16])
+    with pytest.raises(UserError, match=r"insta_train_db\.h5: features in it are damaged"):
+        sequence.features[10:20]

@@ -128,7 +128,10 @@ class H5Rows:
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         first, last, step = rows.indices(len(self))
-        return _opened(self.path, os.getpid())[self.key][self.start + first : self.start + last : step]
+        try:
+            return _opened(self.path, os.getpid())[self.key][self.start + first : self.start + last : step]
+        except (OSError, KeyError) as error:
+            raise UserError(f"{self.path}: {self.key} in it are damaged ({error}); get the file again") from error
 
     def part(self, start: int, end: int) -> "H5Rows":
         return H5Rows(self.path, self.key, self.start + start, self.start + end, self.shape[1:])
