@@ -48,9 +48,12 @@ def sequence(name: str, n: int = 24, seed: int = 0, joint_set: Skeleton = LSP_14
     return Sequence(name, **{**made, **fields})
 
 
-def write_set(folder: Path, sequences: list[Sequence], name: str = "3dpw", subset: str = "test") -> Path:
+def write_set(
+    folder: Path, sequences: list[Sequence], name: str = "3dpw", subset: str = "test", **made_with: Any
+) -> Path:
     """A prepared set of these sequences."""
     entries = []
+    folder.mkdir(parents=True, exist_ok=True)
     for one in sequences:
         write_sequence(folder, one.name, one)
         width = None
@@ -59,7 +62,12 @@ def write_set(folder: Path, sequences: list[Sequence], name: str = "3dpw", subse
             np.save(folder / "sequences" / f"{one.name}.features.npy", one.features[: len(one)])
         entries.append({"name": one.name, "file": one.name, "frames": len(one), "features": width})
     sources = {"all": {"sequences": entries, "findings": {}, "left_out": []}}
-    index = {"format": FORMAT, "made_with": {"set": name, "subset": subset}, "complete": True, "sources": sources}
+    index = {
+        "format": FORMAT,
+        "made_with": {"set": name, "subset": subset, **made_with},
+        "complete": True,
+        "sources": sources,
+    }
     (folder / "set.json").write_text(json.dumps(index))
     return folder
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from anthropose.datasets.lifting import read_joints
+from anthropose.datasets.sequence import Sequence
 from anthropose.errors import UserError
 from anthropose.evaluate.command import Options, evaluate_method
 from anthropose.evaluate.lifting import evaluate_lifting, mean_over_actions
@@ -91,6 +92,47 @@ def test_a_preset_brings_its_line_its_sets_and_the_right_protocol(weights: Path)
     ]
     assert len(evaluate_method("tcmr", "", weights / "data")) == 3, "without a preset all that are there"
     assert run("glot", "table1-3dpw", weights / "data", sets=("h36m",)).about["test_set"] == "h36m"
+
+
+def test_of_several_prepared_sets_the_one_that_papers_report_on_is_taken(tmp_path: Path) -> None:
+    for folder, release, how in (
+        ("3dpw-dynaboa-test", "3dpw-dynaboa", {}),
+        ("3dpw-test", "3dpw", {}),
+        ("3dpw-whole-test", "3dpw-whole", {}),
+        ("a", "3dpw", {"extractor": {"name": "some", "occluders": 3}}),
+        ("b", "mpii3d-test", {"crop_scale": 1.3}),
+        ("mpii3d-test", "mpii3d-test", {}),
+        ("c", "mpii3d-test-annot3", {}),
+        ("h36m-test", "h36m", {}),
+        ("h36m-tight-test", "h36m-tight", {}),
+    ):
+        sets.write_set(tmp_path / folder, [], release, **how)
+    found = [source.path.name for source in find_sources(tmp_path)]
+    assert found == ["3dpw-test", "mpii3d-test", "h36m-test"]
+    assert find_sources(tmp_path, ["h36m"], frontal=True)[0].path.name == "h36m-tight-test"
+
+
+def test_which_of_human36ms_cameras_count_is_told_where_a_papers_figures_are_of_others(weights: Path) -> None:
+    four = sets.write_set(weights / "data" / "h36m-test", [_view(1), _view(4)], "h36m")
+    tight = sets.write_set(weights / "data" / "h36m-tight-test", [_view(4)], "h36m-tight")
+
+    def told(preset: str, path: Path, **options: Any) -> bool:
+        return any("camera" in note for note in run("tcmr", preset, path, **options).notes)
+
+    [chosen] = evaluate_method("tcmr", "table6-h36m", weights / "data")
+    assert chosen.about["data"] == str(tight)
+    assert not any("camera" in note for note in chosen.notes)
+    [chosen] = evaluate_method("tcmr", "table4-h36m-mpii3d", weights / "data")
+    assert chosen.about["data"] == str(four)
+    assert not any("camera" in note for note in chosen.notes)
+    assert told("table6-h36m", four)
+    assert not told("table6-h36m", four, only="ca_04")
+    assert told("table4-h36m-mpii3d", tight)
+    assert not told("", tight)
+
+
+def _view(camera: int) -> Sequence:
+    return sets.sequence(f"s_09_act_02_subact_01_ca_0{camera}", seed=camera, pose=None, betas=None)
 
 
 def test_published_is_the_methods_own_protocol(weights: Path) -> None:

@@ -119,5 +119,9 @@ def test_without_a_validation_the_last_epoch_is_the_best(tmp_path: Path) -> None
     preset = replace(TRAININGS["base-model"], network=CONFIGS["dynaboa"], batch=2, crop=64)
     (stage,) = job("base-model", preset, Setting(load_body(), tmp_path, images=tmp_path)).stages
     assert stage.validate is None
+    with np.load(tmp_path / "h36m_train.npz") as labels:
+        np.savez(tmp_path / "h36m_test.npz", **{key: labels[key] for key in labels if key not in ("pose", "shape")})
+    with pytest.raises(UserError, match=r"h36m_test\.npz: its pictures have no bodies to validate with"):
+        job("base-model", preset, Setting(load_body(), tmp_path, images=tmp_path))
     with pytest.raises(UserError, match="name the folder below which those of its sets lie by --images"):
         job("base-model", preset, Setting(load_body(), tmp_path))

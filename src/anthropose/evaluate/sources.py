@@ -153,14 +153,14 @@ def _in_folder(folder: Path, archives: bool, frontal: bool) -> dict[str, Source]
     return found
 
 
-def _unusual(frontal: bool, source: Source) -> tuple[bool, int, bool]:
-    """Low for the prepared set that papers report on, where a folder has several of the same test set."""
+def _unusual(frontal: bool, source: Source) -> tuple[int, bool, int, bool]:
+    """By test set; then low for the prepared set that papers report on, where a folder has several of the same."""
     order = PREPARED[source.test_set]
     order = order[::-1] if frontal and source.test_set == "h36m" else order
     release, how = str(source.made_with["set"]), source.made_with
     rank = order.index(release) if release in order else len(order)
     occluded = "occluders" in (how.get("extractor") or {})
-    return occluded, rank, how.get("crop_scale") is not None
+    return list(DATABASES).index(source.test_set), occluded, rank, how.get("crop_scale") is not None
 
 
 def lifting_sequences(source: Source, keypoints: str) -> tuple[LiftingSet, list[LiftingSequence], str]:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anthropose.datasets.prepared import prepare, read_set
+from anthropose.datasets.occlusion import Occluding
+from anthropose.datasets.prepared import Extractor, prepare, read_set
 from anthropose.datasets.raw.base import EncodedImages, Findings, ImageFiles, RawSequence
 from anthropose.datasets.sequence import Sequence
 from anthropose.errors import UserError
@@ -229,8 +230,22 @@ def test_a_folder_with_another_set_is_not_touched(tmp_path: Path) -> None:
     prepare(release, tmp_path, tmp_path / "out", "", MeanColour())
     with pytest.raises(UserError, match="prepared with another extractor; choose another --out"):
         prepare(release, tmp_path, tmp_path / "out", "", MeanColour(version=2))
-    with pytest.raises(UserError, match="another crop_scale, gendered"):
-        prepare(release, tmp_path, tmp_path / "out", "", MeanColour(), crop_scale=1.3, settings={"gendered": True})
+    with pytest.raises(UserError, match="another extractor, gendered"):
+        prepare(release, tmp_path, tmp_path / "out", settings={"gendered": True})
+
+
+def test_features_of_other_crops_or_of_occluded_people_go_to_folders_of_their_own(tmp_path: Path) -> None:
+    release = MadeUp(one=giving(RawSequence(_labels(), _pictures(*[jpeg()] * 7), 1.0)))
+    things = Occluding(MeanColour(), [np.full((3, 3, 4), 255, np.uint8)])
+
+    def name(extractor: Extractor, crop_scale: float | None = None) -> str:
+        return prepare(release, tmp_path, tmp_path / "out", "", extractor, crop_scale=crop_scale).path.name
+
+    assert name(MeanColour()) == "made-up-train"
+    assert name(things) == "made-up-train-occ"
+    assert name(MeanColour(), 1.3) == "made-up-train-crop1.3"
+    assert name(things, 1.0) == "made-up-train-crop1.0-occ"
+    assert len({*(tmp_path / "out").iterdir()}) == 4
 
 
 def test_subsets_that_a_release_does_not_have_are_refused(tmp_path: Path) -> None:

@@ -113,6 +113,13 @@ def test_boxes_are_the_keypoints_diagonal_times_the_sets_margin(
     np.testing.assert_allclose(raw.sequence.boxes[10], [*(low + high) / 2, side, side], rtol=2e-3)
 
 
+def test_the_tests_with_tight_boxes_are_of_the_fourth_camera_alone(root: Path) -> None:
+    for name, train, test in (("h36m", "1234", "1234"), ("h36m-tight", "1234", "4")):
+        for subset, cameras in (("train", train), ("test", test)):
+            raws, _ = load(root, subset, name)
+            assert {raw[-1] for raw in raws} == {*cameras}
+
+
 def test_bodies_are_marked_where_they_were_fitted(root: Path) -> None:
     raws, findings = load(root, "train")
     sequence = raws["s_01_act_02_subact_01_ca_02"].sequence
