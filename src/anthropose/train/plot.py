@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _INK, _FAINT = "#222222", "#d0d0d0"
+_NAMES = {"pa_mpjpe": "PA-MPJPE [mm]", "mpjpe": "MPJPE [mm]"}
+"""Of figures of validations, with their units; others go by their own names."""
+_SMALL = 1e-6
+"""Terms that never reach this share of the loss are told and not drawn, since they would flatten all others."""
 
 
 def write_curve(path: Path, rows: Sequence[Row], title: str, best: Sequence[str]) -> None:
@@ -46,9 +50,13 @@ def write_curve(path: Path, rows: Sequence[Row], title: str, best: Sequence[str]
 
 def _draw_losses(axes: "Axes", rows: Sequence[Row], best: Sequence[str]) -> None:
     terms = sorted({key for row in rows for key in row if key.startswith("loss/")})
+    least = _SMALL * max((row["loss"] for row in rows if math.isfinite(row["loss"])), default=0.0)
     for index, key in enumerate(terms if len(terms) > 1 else []):
-        style = "--" if index >= len(PALETTE) else "-"
-        _line(axes, rows, key, key.removeprefix("loss/"), color=PALETTE[index % len(PALETTE)], linestyle=style)
+        colour, style = PALETTE[index % len(PALETTE)], "--" if index >= len(PALETTE) else "-"
+        if all(row.get(key, 0.0) < least for row in rows):
+            axes.plot([], [], " ", label=f"{key.removeprefix('loss/')} (below {least:.0e})")
+            continue
+        _line(axes, rows, key, key.removeprefix("loss/"), color=colour, linestyle=style)
     _line(axes, rows, "loss", "loss", color=_INK, linewidth=1.6)
     if all(row["loss"] > 0 for row in rows):
         axes.set_yscale("log")
@@ -62,7 +70,7 @@ def _draw_validation(axes: "Axes", rows: Sequence[Row], best: Sequence[str]) -> 
     shown = [key for key in keys if key in chosen] or keys
     for index, key in enumerate(shown):
         colour = PALETTE[(6 - index) % len(PALETTE)]
-        _line(axes, rows, key, key.removeprefix("validation/"), color=colour, marker=".", markersize=4)
+        _line(axes, rows, key, _name(key), color=colour, marker=".", markersize=4)
         last = [row for row in rows if key in row and row["stage"] == rows[-1]["stage"]] or [rows[-1]]
         lowest = min(last, key=lambda row: row.get(key, math.inf))
         if key not in lowest:
@@ -73,15 +81,28 @@ def _draw_validation(axes: "Axes", rows: Sequence[Row], best: Sequence[str]) -> 
             ha="center", fontsize=9, color=_INK,
         )  # fmt: skip
     axes.margins(y=0.15)
-    axes.set_ylabel("validation" if len(shown) > 1 else shown[0].removeprefix("validation/"))
+    axes.set_ylabel("validation" if len(shown) > 1 else f"validation: {_name(shown[0])}")
     _legend(axes)
 
 
+def _name(key: str) -> str:
+    """Of a figure of the validation."""
+    name = key.removeprefix("validation/")
+    return _NAMES.get(name, name)
+
+
 def _draw_rates(axes: "Axes", rows: Sequence[Row], best: Sequence[str]) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
     _line(axes, rows, "rate", "rate", color=_INK, drawstyle="steps-pre")
-    if all(row.get("rate", 1.0) > 0 for row in rows):
+    rates = [row["rate"] for row in rows if "rate" in row]
+    if rates and min(rates) > 0:
         axes.set_yscale("log")
-    axes.set_ylabel("rate")
+        is_wide = max(rates) > 300 * min(rates)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0,) if is_wide else (1.0, 2.0, 5.0)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:.0e}".replace("e-0", "e-")))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_ylabel("learning rate")
 
 
 def _line(axes: "Axes", rows: Sequence[Row], key: str, label: str, **style: object) -> None:
