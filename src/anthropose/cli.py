@@ -12,7 +12,7 @@ import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from anthropose.errors import UserError
-from anthropose.settings import Outputs, Settings
+from anthropose.settings import ExportOptions, Outputs, Settings
 from anthropose.train.options import Changes, Options, Sources
 
 Out = Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")]
@@ -49,9 +49,11 @@ def run(
         forget_stages(folder)
     if source.startswith("camera:"):
         from anthropose.capture import record_camera
+        from anthropose.export.formats import formats_named
         from anthropose.reconstruction import method_for
 
         method_for(settings)  # What it lacks is told before the recording, not after.
+        formats_named(outputs.export)
         with Display() as display:
             source = str(record_camera(source, settings.seconds or 10.0, folder / "camera.mp4", display))
         settings = replace(settings, seconds=None)
@@ -114,20 +116,43 @@ def render(
     print(out)
 
 
-def export(motions: Motions = (), /, *, out: Path, body: BodyName = "") -> None:
-    """Write motions in the format of another program, chosen by the ending of --out.
+def export(
+    files: Annotated[tuple[Path, ...], Positional, arg(metavar="MOTION ... OUT", help_behavior_hint="")] = (),
+    /,
+    options: OmitArgPrefixes[ExportOptions] = ExportOptions(),  # noqa: B008 - frozen
+    *,
+    out: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None,
+    body: BodyName = "",
+    list: bool = False,
+) -> None:
+    """Write motions in the format of another program, chosen by the ending of the file to write.
 
     Args:
-        motions: Motion files (person-NN.npz).
-        out: A .glb, which holds all of them, or a .bvh, which holds one.
+        files: Motion files (person-NN.npz), then the file to write, unless --out names it.
+        options: What the format is told.
+        out: The file to write, in place of the last of the files.
         body: Body model; the one that each motion was made with when not given.
+        list: List the formats.
     """
     from anthropose.body.files import load_body
     from anthropose.export.formats import export as write
+    from anthropose.export.formats import format_of, formats_table
 
+    if list:
+        print(formats_table())
+        return
+    if out is None and len(files) < 2:
+        raise UserError(
+            "anthropose export MOTION ... OUT: say which motions and the file to write, such as scene.glb; "
+            "`anthropose export --list` tells all formats"
+        )
+    motions, target = (files[:-1], files[-1]) if out is None else (files, out)
+    format_of(target)  # A wrong ending is told before the motions are read.
     loaded = _load_motions(motions)
-    write(loaded, load_body(body or loaded[0].body_model or "free"), out)
-    print(out)
+    write(
+        loaded, load_body(body or next((one.body_model for one in loaded if one.body_model), "free")), target, options
+    )
+    print(target)
 
 
 def body(

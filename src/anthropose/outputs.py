@@ -10,8 +10,8 @@ from pathlib import Path
 from anthropose import __version__
 from anthropose.body.files import load_body
 from anthropose.body.model import BodyModel
-from anthropose.export.bvh import write_bvh
-from anthropose.export.gltf import write_glb
+from anthropose.errors import UserError
+from anthropose.export.formats import Format, formats_named
 from anthropose.export.report import write_report
 from anthropose.export.scene import floor_height
 from anthropose.methods.base import settings_of
@@ -19,7 +19,7 @@ from anthropose.motion import Motion
 from anthropose.progress import StageProgress, silent
 from anthropose.reconstruction import find_motions, find_people, frames_to_use, method_for
 from anthropose.render.overlay import write_overlay
-from anthropose.settings import Outputs, Settings
+from anthropose.settings import ExportOptions, Outputs, Settings
 from anthropose.video import open_video
 from anthropose.workspace import Workspace, key_of
 
@@ -55,6 +55,7 @@ def run(
         UserError: see `reconstruct`; also where `out` cannot be written.
     """
     settings, outputs = settings or Settings(), outputs or Outputs()
+    formats_named(outputs.export)  # A wrong name is told before the work, not after it.
     video = open_video(source, settings.fps)
     method = method_for(settings)
     workspace = Workspace(out)
@@ -102,23 +103,35 @@ def _motion_files(motions: list[Motion], body: BodyModel, outputs: Outputs) -> d
     files: dict[str, Callable[[Path], None]] = {}
     for motion in motions:
         files[f"person-{motion.track.person:02d}.npz"] = motion.save
-    floor = floor_height(motions, body)  # One floor and one clock, so that all files make one scene.
-    if "glb" in outputs.export:
-        files["scene.glb"] = partial(write_glb, motions, body, floor=floor)
-    if "bvh" in outputs.export:
-        for motion in motions:
-            if motion.body is not None:
-                name = f"person-{motion.track.person:02d}.bvh"
-                files[name] = partial(write_bvh, motion, body, start=0.0, floor=floor)
+    # One floor and one clock, so that all files make one scene.
+    options = ExportOptions(floor=floor_height(motions, body), start=0.0)
+    for found in formats_named(outputs.export).values():
+        fit = [motion for motion in motions if motion.body is not None or not found.bodies]
+        parts = {f"scene{found.ending}": fit} if found.several else {_name_of(one, found.ending): [one] for one in fit}
+        for name, persons in parts.items():
+            if persons:
+                files[name] = partial(_export, found, persons, body, options)
     return files
+
+
+def _name_of(motion: Motion, ending: str) -> str:
+    """The name of one person's file; AMASS's has the ending of motion files and says what it is."""
+    return f"person-{motion.track.person:02d}{'.amass.npz' if ending == '.npz' else ending}"
+
+
+def _export(found: Format, motions: list[Motion], body: BodyModel, options: ExportOptions, path: Path) -> None:
+    found.write(motions, body, path, found.heeded(options))
 
 
 def left_out(motions: list[Motion], outputs: Outputs) -> list[str]:
     """A line for each kind of file that was asked for and that these motions do not allow, with the reason."""
-    methods = ", ".join(sorted({motion.method for motion in motions if motion.body is None}))
-    if not methods or "bvh" not in outputs.export:
-        return []
-    return [f"no .bvh: {methods} gives joints without a body, and BVH holds rotations; scene.glb has sticks"]
+    lines = []
+    for found in formats_named(outputs.export).values():
+        try:
+            found.check_motions(motions)
+        except UserError as error:
+            lines.append(str(error))
+    return lines
 
 
 def _write(workspace: Workspace, name: str, key: str, write: Callable[[Path], None]) -> None:

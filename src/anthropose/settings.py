@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from tyro.conf import arg
 
+Unit = Literal["m", "cm", "mm"]
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -48,7 +50,29 @@ class Outputs:
     """The bodies drawn over the video, as overlay.mp4."""
     side_view: bool = False
     """A second panel in overlay.mp4 that shows the people from the side."""
-    export: tuple[Literal["glb", "bvh"], ...] = ("glb", "bvh")
-    """Formats for other programs: scene.glb holds everyone, person-NN.bvh one person each."""
+    export: Annotated[tuple[str, ...], arg(metavar="NAME,NAME")] = ("glb", "bvh")
+    """Formats for other programs, of those that `anthropose export` lists: scene.glb holds everyone, person-NN.bvh one
+    person each."""
     report: bool = True
     """The page report.html with the video, plots over time, settings and versions."""
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What the formats of other programs can be told; each heeds some of it, as docs/export.md says."""
+
+    joints: Literal["smpl", "mixamo", "vrm", "unreal"] = "smpl"
+    """Whose names the joints of bodies get (.glb, .bvh, .usd)."""
+    skeleton: Annotated[str, arg(metavar="NAME", help_behavior_hint="")] = ""
+    """Which joints tables hold (.csv, .trc, .c3d): coco, h36m, smpl, body-25, halpe or another set; the motion's own
+    when not given."""
+    unit: Unit | None = None
+    """Of lengths; what is usual in the format when not given."""
+    fps: Annotated[float | None, arg(metavar="RATE", help_behavior_hint="")] = None
+    """Frames per second of formats that have a constant rate; the video's mean rate when not given."""
+    start: Annotated[float | None, arg(metavar="SECONDS", help_behavior_hint="")] = None
+    """The time in the video at which such a file begins; when the first person comes when not given."""
+    floor: Annotated[float | None, arg(metavar="METRES", help_behavior_hint="")] = None
+    """Height of the floor over the camera, negative as a rule; found from the feet when not given."""
+    wide: bool = False
+    """A .csv with a row for each frame in place of one for each joint."""

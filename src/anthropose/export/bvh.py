@@ -1,12 +1,11 @@
 """One person's motion as a BVH file: a skeleton with Euler angles, read by nearly every animation program.
 
 Axes are y up, as in `scene.glb`. Lengths are centimetres by default, as MotionBuilder, Maya and Unreal take them to be;
-in Blender give the importer a scale of 0.01, or write metres.
+in Blender give the importer a scale of 0.01, or write metres. A body's rotations are its own; where a method gives
+joints alone, they are those of the bones' directions (bones.py).
 """
 
-import math
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -14,14 +13,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anthropose.body.model import BodyModel, Shaped
-from anthropose.errors import UserError
+from anthropose.export.bones import Rig, rig_of_joints
+from anthropose.export.naming import Naming, joint_names
+from anthropose.export.points import METRES_TO, points_of
+from anthropose.export.regular import even_times_of
 from anthropose.export.scene import figures_of, floor_height
 from anthropose.geometry.filters import interpolate, interpolate_rotations
 from anthropose.motion import Motion
+from anthropose.settings import Unit
 from anthropose.skeleton import SMPL_24
 from anthropose.writing import whole_file
 
-UNITS_PER_METRE = {"cm": 100.0, "m": 1.0}
 TIPS = {"head": (1, 1), "left_foot": (2, 1), "right_foot": (2, 1), "left_hand": (0, 1), "right_hand": (0, -1)}
 """Where the bones without a child end: the axis and the direction in which the body's surface is followed."""
 
@@ -31,9 +33,10 @@ def write_bvh(
     body: BodyModel,
     path: Path,
     fps: float | None = None,
-    unit: Literal["cm", "m"] = "cm",
+    unit: Unit = "cm",
     start: float | None = None,
     floor: float | None = None,
+    joints: Naming | str = "smpl",
 ) -> None:
     """Writes one person's motion at a constant frame rate, whole or not at all.
 
@@ -47,62 +50,35 @@ def write_bvh(
             0 the files of all persons of a video stay in step; the first pose is held until the person comes.
         floor: height of the floor over the camera [m], estimated from this person's feet when not given. Give all
             persons the same for a common scene.
+        joints: whose names the joints of a body get (`naming.py`); joints without a body keep their own.
 
     Raises:
-        UserError: the motion has no body or numbers that are not finite, or `path` cannot be written.
+        UserError: the motion has numbers that are not finite, or joints that form no tree; `joints` is not a known
+            convention; the rate is not above 0; or `path` cannot be written.
     """
     floor = floor_height([motion], body) if floor is None else floor
-    (figure,) = figures_of([motion], body, floor)
-    rate = motion.fps if fps is None else fps
-    if not (math.isfinite(rate) and rate > 0):
-        raise UserError(f"{path}: a frame rate is greater than 0, found {rate}")
-    times = even_times(motion.seconds, rate, start)
-    positions = interpolate(figure.positions, motion.seconds, times)
-    rotations = interpolate_rotations(figure.rotations, motion.seconds, times)
-    scale = UNITS_PER_METRE[unit]
-    text = _hierarchy(figure.shape, scale) + _frames(positions * scale, rotations, rate)
+    rate, times = even_times_of([motion], fps, start)
+    if motion.body is None:
+        points = points_of(motion, body, floor)
+        rig = rig_of_joints(points.skeleton, points.places)
+    else:
+        rig = _rig_of_body(motion, body, floor, joint_names(joints))
+    scale = METRES_TO[unit]
+    positions = scale * interpolate(rig.positions.double(), motion.seconds, times)
+    rotations = interpolate_rotations(rig.rotations.double(), motion.seconds, times)
+    order = _order(rig.parents)
+    text = _hierarchy(rig, scale) + _frames(positions.numpy(), rotations[:, order].numpy(), rate)
     with whole_file(path) as part:
         part.write_text(text, encoding="ascii")
 
 
-def even_times(seconds: Float[Tensor, "n"], fps: float, start: float | None) -> Float[Tensor, "m"]:
-    """Times [s] at a constant rate from `start`, or the first time stamp, as far as the last one reaches."""
-    first = float(seconds[0]) if start is None else start
-    # A hundredth of a frame is forgiven, lest the rounding of time stamps cost the last frame.
-    count = max(1, math.floor((float(seconds[-1]) - first) * fps + 0.01) + 1)
-    return first + torch.arange(count, dtype=torch.float64) / fps
-
-
-def _hierarchy(shape: Shaped, scale: float) -> str:
-    rest = shape.joints
-    lines = ["HIERARCHY"]
-
-    def numbers(offset: Tensor) -> str:
-        return " ".join(f"{scale * float(x):.6f}" for x in offset)
-
-    def write(joint: int, depth: int) -> None:
-        name, parent = SMPL_24.joints[joint], SMPL_24.parents[joint]
-        indent, inner = "\t" * depth, "\t" * (depth + 1)
-        offset = rest[joint] - rest[parent] if parent >= 0 else torch.zeros(3)
-        turns = "Zrotation Xrotation Yrotation"
-        moves = "" if parent >= 0 else "Xposition Yposition Zposition "
-        lines.extend([f"{indent}{'ROOT' if parent < 0 else 'JOINT'} {name}", f"{indent}{{"])
-        lines.append(f"{inner}OFFSET {numbers(offset)}")
-        lines.append(f"{inner}CHANNELS {3 if parent >= 0 else 6} {moves}{turns}")
-        for child in _children(joint):
-            write(child, depth + 1)
-        if name in TIPS:
-            lines.extend(
-                [f"{inner}End Site", f"{inner}{{", f"{inner}\tOFFSET {numbers(_tip(shape, name))}", f"{inner}}}"]
-            )
-        lines.append(f"{indent}}}")
-
-    write(0, 0)
-    return "\n".join(lines) + "\n"
-
-
-def _children(joint: int) -> list[int]:
-    return [child for child, parent in enumerate(SMPL_24.parents) if parent == joint]
+def _rig_of_body(motion: Motion, body: BodyModel, floor: float, names: tuple[str, ...]) -> Rig:
+    (figure,) = figures_of([motion], body, floor)
+    rest = figure.shape.joints
+    offsets = torch.stack([rest[joint] - rest[parent] for joint, parent in enumerate(SMPL_24.parents)])
+    offsets[0] = 0
+    ends = {SMPL_24.index(name): _tip(figure.shape, name) for name in TIPS}
+    return Rig(names, SMPL_24.parents, offsets, ends, figure.positions, figure.rotations)
 
 
 def _tip(shape: Shaped, name: str) -> Float[Tensor, "3"]:
@@ -115,22 +91,52 @@ def _tip(shape: Shaped, name: str) -> Float[Tensor, "3"]:
     return tip
 
 
-def _order() -> list[int]:
+def _hierarchy(rig: Rig, scale: float) -> str:
+    lines = ["HIERARCHY"]
+
+    def numbers(offset: Tensor) -> str:
+        return " ".join(f"{scale * float(x):.6f}" for x in offset)
+
+    def write(joint: int, depth: int) -> None:
+        parent = rig.parents[joint]
+        indent, inner = "\t" * depth, "\t" * (depth + 1)
+        turns = "Zrotation Xrotation Yrotation"
+        moves = "" if parent >= 0 else "Xposition Yposition Zposition "
+        lines.extend([f"{indent}{'ROOT' if parent < 0 else 'JOINT'} {rig.names[joint]}", f"{indent}{{"])
+        lines.append(f"{inner}OFFSET {numbers(rig.offsets[joint])}")
+        lines.append(f"{inner}CHANNELS {3 if parent >= 0 else 6} {moves}{turns}")
+        for child in _children(rig.parents, joint):
+            write(child, depth + 1)
+        if joint in rig.ends:
+            end = numbers(rig.ends[joint])
+            lines.extend([f"{inner}End Site", f"{inner}{{", f"{inner}\tOFFSET {end}", f"{inner}}}"])
+        lines.append(f"{indent}}}")
+
+    write(0, 0)
+    return "\n".join(lines) + "\n"
+
+
+def _children(parents: tuple[int, ...], joint: int) -> list[int]:
+    return [child for child, parent in enumerate(parents) if parent == joint]
+
+
+def _order(parents: tuple[int, ...]) -> list[int]:
     """The joints as the hierarchy lists them: each followed by all that hangs on it."""
     order: list[int] = []
 
     def visit(joint: int) -> None:
         order.append(joint)
-        for child in _children(joint):
+        for child in _children(parents, joint):
             visit(child)
 
     visit(0)
     return order
 
 
-def _frames(positions: Float[Tensor, "m 3"], rotations: Float[Tensor, "m 24 3 3"], fps: float) -> str:
-    angles = np.degrees(euler_zxy(rotations[:, _order()].double().numpy()))
-    values = np.concatenate([positions.double().numpy(), angles.reshape(len(angles), -1)], axis=1)
+def _frames(positions: Float[np.ndarray, "m 3"], rotations: Float[np.ndarray, "m j 3 3"], fps: float) -> str:
+    """The frames' lines, of rotations in the order of the hierarchy."""
+    angles = np.degrees(euler_zxy(rotations))
+    values = np.concatenate([positions, angles.reshape(len(angles), -1)], axis=1)
     rows = "\n".join(" ".join(f"{value:.6f}" for value in row) for row in values.tolist())
     return f"MOTION\nFrames: {len(values)}\nFrame Time: {1 / fps:.8f}\n{rows}\n"
 
