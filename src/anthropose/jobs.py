@@ -104,7 +104,7 @@ class Stage:
     name: str
     """Made of letters, digits and dashes; no two stages of a job have the same."""
     network: nn.Module
-    """What is trained. In mixed precision, calls of it and of its direct children run in it and give float32."""
+    """What is trained. In mixed precision, calls of it, its children and theirs run in it and give float32."""
     loss: Callable[[Any], Terms | tuple[Terms, Terms]]
     """The terms for a batch, which is on the device. With an adversary: those of the network and those of the
     adversary, both from one forward pass, the latter with what the network made detached."""

@@ -81,6 +81,10 @@ class Preset:
     """Of a batch, rounded down, from sets with 2D labels."""
     optimizer: Optimizer = field(default_factory=Optimizer)
     schedule: Any = field(default_factory=Plateau)
+    clip_norm: float | None = None
+    """The norm that gradients are scaled down to where they are longer; no publication has one."""
+    ema: float | None = None
+    """Of the running average of the weights (`jobs.Stage`); no publication has one."""
     seed: int | None = None
     mocap: Any = None
     """How motion capture becomes views to learn from (`datasets.mocap`), for a training that has no other data."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -35,13 +36,18 @@ class KeypointFed(nn.Module):
         self.front_end = KeypointEncoder(config.front_end)
         self.network: Any = network(config.network)
 
+    def features(self, keypoints: Float[Tensor, "*b i"]) -> Float[Tensor, "*b f"]:
+        """What the method's network is given: features, and behind them the keypoints where it looks at these too."""
+        encoded = self.front_end(keypoints)
+        return torch.cat([encoded, keypoints], dim=-1) if getattr(self.network, "sees_keypoints", False) else encoded
+
     def forward(self, keypoints: Float[Tensor, "b t i"]) -> Prediction:
         """As the method's network."""
-        return self.network(self.front_end(keypoints))
+        return self.network(self.features(keypoints))
 
     def over_track(self, keypoints: Float[Tensor, "n i"]) -> Prediction:
         """As the method's network."""
-        return self.network.over_track(self.front_end(keypoints))
+        return self.network.over_track(self.features(keypoints))
 
 
 def fed_with_keypoints(published: Published) -> Published:
@@ -51,6 +57,7 @@ def fed_with_keypoints(published: Published) -> Published:
         files=(),
         entry="",
         signature=(r"front_end\..*", r"network\..*"),
+        own=tuple(rf"network\.{name}" for name in published.own),
         absent=(),
         keys=((r"(.*)", r"\1"),),
         config=partial(_config, published),

@@ -46,6 +46,8 @@ class FeatureMethod(ABC):
     """How much larger than the person's box the crops are, as in the published demo."""
     window: ClassVar[int] = 16
     """Frames that the network sees at once."""
+    only_fed: ClassVar[tuple[Published, ...]] = ()
+    """How networks of the method look that were not published, and always have an encoder of keypoints before them."""
 
     def __init__(self, body: BodyModel, weights: str = "", compute: Compute | None = None) -> None:
         """Finds the weights; they are read when they are first needed.
@@ -69,10 +71,10 @@ class FeatureMethod(ABC):
 
     @classmethod
     def layouts(cls) -> tuple[Published, ...]:
-        """The same, and how weights look that have an encoder of keypoints before the method's network."""
+        """The same, and how weights look that have an encoder of keypoints before a network of the method's."""
         published = cls.published()
         known = (published,) if isinstance(published, Published) else tuple(published)
-        return (*known, fed_with_keypoints(known[0]))
+        return (*known, *(fed_with_keypoints(one) for one in (*cls.only_fed, known[0])))
 
     def settings(self) -> dict[str, Any]:
         """Everything that changes the result, as JSON values: equal settings give equal motions."""

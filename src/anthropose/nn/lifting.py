@@ -31,6 +31,8 @@ class LiftingConfig:
     depth: int = 4
     """Blocks over joints, and as many over time."""
     heads: int = 8
+    joint_heads: int | None = None
+    """Of the blocks over joints; as many as over time when None, as published."""
     expansion: float = 2.0
     """Width inside the feed-forward layers over that of the tokens."""
     drop_path: float = 0.1
@@ -46,8 +48,8 @@ class LiftingConfig:
         return self.joints * self.joint_width
 
 
-class Lifting(nn.Module):
-    """Keypoints of a window to the one pose of it; which frame's pose it is, the training decides."""
+class LiftingTokens(nn.Module):
+    """Keypoints of a window to a token for each of its frames, which has seen the other frames."""
 
     def __init__(self, config: LiftingConfig = LiftingConfig()) -> None:
         super().__init__()
@@ -55,28 +57,25 @@ class Lifting(nn.Module):
         joint, frame = config.joint_width, config.frame_width
         self.embed = nn.Linear(config.channels, joint)
         self.joint_positions = nn.Parameter(torch.zeros(1, config.joints, joint))
-        self.over_joints = self._stack(joint)
+        self.over_joints = self._stack(joint, config.joint_heads or config.heads)
         self.joint_norm = nn.LayerNorm(joint, eps=NORM_EPS)
         self.frame_positions = nn.Parameter(torch.zeros(1, config.frames, frame))
-        self.over_frames = self._stack(frame)
+        self.over_frames = self._stack(frame, config.heads)
         self.frame_norm = nn.LayerNorm(frame, eps=NORM_EPS)
-        self.mean_over_frames = nn.Conv1d(config.frames, 1, kernel_size=1)  # frames are its channels
-        self.head_norm = nn.LayerNorm(frame)
-        self.head = nn.Linear(frame, 3 * config.lifted)
 
-    def _stack(self, width: int) -> nn.Sequential:
+    def _stack(self, width: int, heads: int) -> nn.Sequential:
         config = self.config
         rates = drop_path_rates(config.drop_path, config.depth)
         hidden = int(width * config.expansion)
         return nn.Sequential(
             *(
-                TransformerBlock(width, config.heads, hidden, drop_path=rate, bias=config.bias, scale=config.scale)
+                TransformerBlock(width, heads, hidden, drop_path=rate, bias=config.bias, scale=config.scale)
                 for rate in rates
             )
         )
 
-    def forward(self, keypoints: Float[Tensor, "b t j c"]) -> Float[Tensor, "b k 3"]:
-        """The 3D pose of each window.
+    def forward(self, keypoints: Float[Tensor, "b t j c"]) -> Float[Tensor, "b t w"]:
+        """A token for each frame: those of its joints in a row.
 
         Args:
             keypoints: in coordinates of the crop, -1 to 1, as far as the configuration has channels for. Those not seen
@@ -92,9 +91,22 @@ class Lifting(nn.Module):
         tokens = self.embed(keypoints.flatten(0, 1)) + self.joint_positions  # (b t, j, 32)
         tokens = self.joint_norm(self.over_joints(tokens))
         tokens = tokens.flatten(1).unflatten(0, (-1, config.frames)) + self.frame_positions  # (b, t, j 32)
-        tokens = self.frame_norm(self.over_frames(tokens))
-        pose = self.mean_over_frames(tokens)[:, 0]  # (b, j 32)
-        return self.head(self.head_norm(pose)).unflatten(-1, (config.lifted, 3))
+        return self.frame_norm(self.over_frames(tokens))
+
+
+class Lifting(LiftingTokens):
+    """Keypoints of a window to the one pose of it; which frame's pose it is, the training decides."""
+
+    def __init__(self, config: LiftingConfig = LiftingConfig()) -> None:
+        super().__init__(config)
+        self.mean_over_frames = nn.Conv1d(config.frames, 1, kernel_size=1)  # frames are its channels
+        self.head_norm = nn.LayerNorm(config.frame_width)
+        self.head = nn.Linear(config.frame_width, 3 * config.lifted)
+
+    def forward(self, keypoints: Float[Tensor, "b t j c"]) -> Float[Tensor, "b k 3"]:
+        """The 3D pose of each window, from keypoints as `LiftingTokens` takes them."""
+        pose = self.mean_over_frames(super().forward(keypoints))[:, 0]  # (b, j 32)
+        return self.head(self.head_norm(pose)).unflatten(-1, (self.config.lifted, 3))
 
 
 LIFTING_KEYS: KeyTable = (
@@ -116,6 +128,7 @@ def lifting_config(state: Mapping[str, Tensor], prefix: str = "") -> LiftingConf
     """The configuration that fits tensors under our names; how many heads there are does not show in them."""
     blocks = {re.match(rf"{re.escape(prefix)}over_joints\.(\d+)\.", key) for key in state}
     width, channels = state[prefix + "embed.weight"].shape
+    head = prefix + "head.weight"
     return LiftingConfig(
         frames=state[prefix + "frame_positions"].shape[1],
         joints=state[prefix + "joint_positions"].shape[1],
@@ -123,6 +136,6 @@ def lifting_config(state: Mapping[str, Tensor], prefix: str = "") -> LiftingConf
         joint_width=width,
         depth=len({match[1] for match in blocks if match}),
         expansion=state[prefix + "over_joints.0.feed_forward.inner.weight"].shape[0] / width,
-        lifted=state[prefix + "head.weight"].shape[0] // 3,
+        lifted=state[head].shape[0] // 3 if head in state else LiftingConfig.lifted,
         bias=prefix + "over_joints.0.attention.project.bias" in state,
     )

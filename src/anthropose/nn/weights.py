@@ -45,17 +45,23 @@ class Published:
     """Patterns that no key of this system's files fits; signature and these together fit no other system's files."""
     front_end: Literal["image", "keypoints"] = "image"
     """What the network is fed with: features of image crops (or the crops themselves), or keypoints."""
+    own: tuple[str, ...] = ()
+    """Patterns of our names, each of which fits some tensor: they tell networks of one system and front end apart."""
     only_when_asked: bool = False
     """Whether a file is taken for this system's only when the user names the system, as for weights of a relative."""
 
     def fits(self, keys: Iterable[str]) -> bool:
         """Whether a state dict with these keys is this system's."""
         keys = list(keys)
+        return _all_found(self.signature, keys) and not any(_all_found((one,), keys) for one in self.absent)
 
-        def found(pattern: str) -> bool:
-            return any(re.fullmatch(pattern, key) for key in keys)
+    def is_layout_of(self, names: Iterable[str]) -> bool:
+        """Whether tensors with these names, ours, belong to this network."""
+        return _all_found(self.own, list(names))
 
-        return all(map(found, self.signature)) and not any(map(found, self.absent))
+
+def _all_found(patterns: Iterable[str], keys: list[str]) -> bool:
+    return all(any(re.fullmatch(pattern, key) for key in keys) for pattern in patterns)
 
 
 def renamed(state: Mapping[str, Tensor], table: KeyTable) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from anthropose.jobs import Adversary, Optimizer, Plateau, Stage
@@ -242,14 +243,15 @@ def average_statistics(fabric: "Fabric", network: nn.Module) -> None:
 
 @contextmanager
 def in_precision(fabric: "Fabric", networks: list[nn.Module]) -> Iterator[None]:
-    """Inside, calls of the networks and of their direct children run in Fabric's mixed precision and give float32.
+    """Inside, calls of the networks, of their children and of these ones' run in mixed precision and give float32.
 
     Losses, body models and rotations around them stay float32, where sixteen bits would cost millimetres.
     """
     if fabric.strategy.precision.precision == "32-true":
         yield
         return
-    modules = list(dict.fromkeys(m for network in networks for m in (network, *network.children())))
+    children = [part for network in networks for child in network.children() for part in (child, *child.children())]
+    modules = list(dict.fromkeys([*networks, *children]))
     for module in modules:
         module.forward = _mixed(fabric, module.forward)  # type: ignore[method-assign]
     try:
@@ -257,6 +259,16 @@ def in_precision(fabric: "Fabric", networks: list[nn.Module]) -> Iterator[None]:
     finally:
         for module in modules:
             del module.forward
+
+
+@contextmanager
+def plain_attention(fabric: "Fabric") -> Iterator[None]:
+    """Inside, attention on a CPU is computed in its parts: torch's fused one is slow for windows of a few frames."""
+    if fabric.device.type != "cpu":
+        yield
+        return
+    with sdpa_kernel(SDPBackend.MATH):
+        yield
 
 
 def _mixed(fabric: "Fabric", forward: Callable[..., Any]) -> Callable[..., Any]:

@@ -26,7 +26,7 @@ from anthropose.jobs import Job, Share, Stage
 from anthropose.train.checkpoints import Position, on_cpu
 from anthropose.train.feed import Feed, rows_of
 from anthropose.train.launch import launch, seed_all
-from anthropose.train.learner import Learner, average_statistics, in_precision
+from anthropose.train.learner import Learner, average_statistics, in_precision, plain_attention
 from anthropose.train.options import Options
 from anthropose.train.run import Run
 from anthropose.train.together import first_does, gathered, summed
@@ -83,7 +83,7 @@ def _train_stage(run: Run, position: Position, saved: dict[str, Any]) -> Positio
     learner = Learner(fabric, stage)
     if saved:
         learner.load_state_dict(saved.pop("learner"))
-    with in_precision(fabric, [part.network for part in learner.parts]):
+    with in_precision(fabric, [part.network for part in learner.parts]), plain_attention(fabric):
         while position.epoch < stage.epochs:
             position = _train_epoch(run, learner, position, saved)
             position = _close_epoch(run, learner, position)

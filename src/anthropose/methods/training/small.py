@@ -17,10 +17,12 @@ class Cosine:
 
     epochs: int
     highest: float
+    warmup: int = 0
+    """Epochs in which the rate rises first."""
 
     def __call__(self, epoch: int) -> float:
         """The rate during an epoch, counted from 0."""
-        return warmup_cosine(epoch, self.highest / 50, self.highest, 0, self.epochs)
+        return warmup_cosine(epoch, self.highest / 50, self.highest, self.warmup, self.epochs)
 
 
 P = TypeVar("P", bound=Preset)

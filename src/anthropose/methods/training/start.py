@@ -1,13 +1,44 @@
 """Where trainings begin: the regressor of SPIN, from which all published ones of the VIBE family start."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from torch import nn
 
 from anthropose.errors import UserError
 from anthropose.nn.checkpoints import find_weights, load_network
+from anthropose.nn.checkpoints.stored import read_header
 from anthropose.nn.hmr import PUBLISHED as SPIN
+from anthropose.nn.weights import Published
 
 FROM_SCRATCH = "none"
 """What is said in place of weights where a training shall begin with random ones."""
+
+
+def start_with_own(network: nn.Module, start: str, layouts: Sequence[Published]) -> str:
+    """Gives a whole network the weights of an earlier training of its method; returns which they were, by SHA-256.
+
+    Args:
+        start: a file of weights, or an installed name. Weights of SPIN, which give a regressor alone, are left to
+            `start_with_spin`: then nothing is done, and nothing returned.
+        layouts: how weights of the method look.
+
+    Raises:
+        UserError: they are of other sizes.
+    """
+    if (
+        start in ("", FROM_SCRATCH)
+        or not start.endswith(".safetensors")
+        or read_header(Path(start)).system == SPIN.system
+    ):
+        return ""
+    weights = find_weights(start, layouts)
+    try:
+        network.load_state_dict(load_network(weights, layouts).state_dict())
+    except RuntimeError as error:
+        sizes = "has weights of other sizes than this training's network"
+        raise UserError(f"--start {start}: {sizes}; leave the sizes of the preset as they are") from error
+    return weights.sha256
 
 
 def start_with_spin(regressor: nn.Module, start: str, training: str) -> str:

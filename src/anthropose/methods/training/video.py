@@ -18,9 +18,10 @@ from anthropose.methods.keypoint_fed import KeypointFed, KeypointFedConfig
 from anthropose.methods.training.captures import CaptureData
 from anthropose.methods.training.sets import SetData
 from anthropose.methods.training.setting import Setting, seed_of, seeded
-from anthropose.methods.training.start import FROM_SCRATCH, start_with_spin
+from anthropose.methods.training.start import FROM_SCRATCH, start_with_own, start_with_spin
 from anthropose.methods.training.weights import publisher
 from anthropose.nn.discriminator import MotionDiscriminator
+from anthropose.nn.weights import Published
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Learning:
     """Which frames of a window have labels, when it is trained."""
     repeat: int = 1
     """How often the labels of a window stand in a batch."""
+    layouts: Callable[[], Sequence[Published]] = lambda: ()
+    """How weights of the method look, for a training that goes on from some."""
     regressor: Callable[[Any], nn.Module] = lambda network: network.regressor
     """The part of a network that begins with SPIN's weights."""
     from_scratch: Callable[[Any], None] = lambda network: None
@@ -75,7 +78,8 @@ def video_job(learning: Learning, name: str, preset: Preset, setting: Setting) -
         discriminator = _discriminator(preset)
     inner = network.network if isinstance(network, KeypointFed) else network
     regressor = learning.regressor(inner)
-    started = start_with_spin(regressor, setting.start or (FROM_SCRATCH if fed else ""), title)
+    started = start_with_own(network, setting.start, learning.layouts())
+    started = started or start_with_spin(regressor, setting.start or (FROM_SCRATCH if fed else ""), title)
     if started == FROM_SCRATCH:
         learning.from_scratch(inner)
         if isinstance(data, CaptureData):
@@ -95,6 +99,8 @@ def video_job(learning: Learning, name: str, preset: Preset, setting: Setting) -
         validate=partial(data.validate, network),
         best="pa_mpjpe",
         first_best=getattr(preset, "first_validated", 0),
+        clip_norm=preset.clip_norm,
+        ema=preset.ema,
     )
     return Job(
         learning.method,
@@ -129,7 +135,7 @@ def _loss(
     windows = batch.windows if isinstance(batch, AdversarialBatch) else batch
     body = setting.body_on(windows.features.device)
     if isinstance(network, KeypointFed):
-        windows = replace(windows, features=network.front_end(windows.features))
+        windows = replace(windows, features=network.features(windows.features))
         network = network.network
     if discriminator is None:
         return learning.loss(network, windows, body, preset)

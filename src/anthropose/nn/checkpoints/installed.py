@@ -61,7 +61,7 @@ def _of_another_machine(
 ) -> tuple[Weights, Published, dict[str, Tensor]]:
     """A .safetensors of ours, checked as strictly as a published file."""
     ours, tensors = read_header(path), read_tensors(path)
-    published = _layout_of(ours, systems)
+    published = _layout_of(ours, systems, tensors)
     return replace(ours, name=name), published, fitted(path, published.title, tensors, _build(published, ours, tensors))
 
 
@@ -183,7 +183,7 @@ def load_network(name_or_path: str | Weights, published: Published | Sequence[Pu
     known = (published,) if isinstance(published, Published) else tuple(published)
     if weights.path.suffix == ".safetensors":
         tensors = read_tensors(weights.path)
-        network = _build(_layout_of(weights, known), weights, tensors)
+        network = _build(_layout_of(weights, known, tensors), weights, tensors)
         tensors = fitted(weights.path, known[0].title, tensors, network)
     else:
         made = convert(weights.path, known, weights.system)
@@ -192,14 +192,15 @@ def load_network(name_or_path: str | Weights, published: Published | Sequence[Pu
     return network.eval().requires_grad_(False)
 
 
-def _layout_of(weights: Weights, known: Sequence[Published]) -> Published:
-    """How the weights look: a system's network can have several front ends, each with parts of its own.
+def _layout_of(weights: Weights, known: Sequence[Published], tensors: Mapping[str, Tensor]) -> Published:
+    """How the weights look: a system can have several networks and front ends, each with parts of its own.
 
     Raises:
         UserError: none of those that are known looks so.
     """
     for published in known:
-        if (published.system, published.front_end) == (weights.system, weights.front_end):
+        same = (published.system, published.front_end) == (weights.system, weights.front_end)
+        if same and published.is_layout_of(tensors):
             return published
     raise UserError(
         f"{weights.path}: holds weights of {weights.system!r} that are fed with {weights.front_end}, which is no known "
