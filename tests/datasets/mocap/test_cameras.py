@@ -46,7 +46,7 @@ def test_without_roll_the_vertical_is_vertical_in_the_middle_of_the_picture() ->
 
 def test_people_are_whole_in_the_picture_unless_the_camera_is_close() -> None:
     root = walks()
-    found = views(Cameras(close=0.0, roll=0.0, steep=0.0, level=(0.0, 0.0), tall=(0.25, 0.8)), root)
+    found = views(Cameras(close=0.0, roll=0.0, tilted=0.0, height=(0.9, 0.0), tall=(0.25, 0.8)), root)
     for side in (-REACH, REACH):
         right = found.camera_from_world[:, None, 0] * side
         inside = (seen(found, root + right) > 0) & (seen(found, root + right) < found.size[:, None])
@@ -76,7 +76,7 @@ def test_people_are_as_tall_as_was_asked_for() -> None:
     """In a picture that they stand still before, from a camera at their height, in the middle."""
     root = walks()[:, :1]
     cameras = Cameras(
-        close=0.0, tall=(0.5, 0.5), level=(0.0, 0.0), steep=0.0, roll=0.0, off_centre=0.0, sizes=((1920, 1080),)
+        close=0.0, tall=(0.5, 0.5), height=(0.9, 0.0), tilted=0.0, roll=0.0, off_centre=0.0, sizes=((1920, 1080),)
     )
     found = views(cameras, root)
     up = torch.tensor([0.0, TALL / 2, 0.0])
@@ -113,3 +113,33 @@ def test_focal_lengths_are_within_their_range() -> None:
     assert ratio.min() >= 0.7 - 1e-5
     assert ratio.max() <= 1.2 + 1e-5
     assert ratio.log().std() > 0.1
+
+
+def pitches(found) -> torch.Tensor:
+    """How far cameras look up [degrees]."""
+    return found.camera_from_world[:, 2, 1].asin().rad2deg()
+
+
+def test_most_cameras_look_level_or_slightly_down_and_some_steeply() -> None:
+    pitch = pitches(views(Cameras(), walks()))
+    assert ((pitch > -15) & (pitch < 8)).float().mean() > 0.6
+    assert -12 < float(pitch.median()) < 0
+    assert 0.02 < (pitch < -30).float().mean() < 0.2
+    assert 0.01 < (pitch > 10).float().mean() < 0.15
+
+
+def test_cameras_that_people_hold_are_at_their_heights_whatever_the_distance() -> None:
+    root = walks()
+    found = views(Cameras(tilted=0.0, close=0.0), root)
+    assert found.position[:, 1].max() <= 3.0 + 1e-4
+    assert float(found.position[:, 1].median()) == pytest.approx(1.35, abs=0.05)
+    far = (root - found.position[:, None]).norm(dim=-1).amin(1) > 6
+    assert float(found.position[far, 1].std()) == pytest.approx(0.4, abs=0.06)
+
+
+def test_roll_stays_within_its_limit() -> None:
+    found = views(Cameras(roll=6.0), walks())
+    right, down = found.camera_from_world[:, 0, 1], found.camera_from_world[:, 1, 1]
+    roll = torch.atan2(right, -down).rad2deg()
+    assert roll.abs().max() < 8.01
+    assert roll.std() > 4

@@ -1,5 +1,6 @@
 """Windows out of motions, and how they are varied."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from anthropose.datasets.mocap.motions import (
 )
 from anthropose.geometry.rotations import quat_to_rotmat, rotation_angle
 from anthropose.skeleton import SMPL_24
+from tests.datasets.mocap.folders import write_folder
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +94,8 @@ def test_motions_are_drawn_by_their_length_and_the_weight_of_their_folder(librar
 
 def test_a_mirrored_motion_is_the_mirror_image(library: Library, body: BodyModel) -> None:
     """The free body is its own mirror image, so its points must be too."""
-    other = performed(library, Variations(mirrored=1.0, bent=0.0, bent_ends=0.0))
-    plain = performed(library, Variations(mirrored=0.0, bent=0.0, bent_ends=0.0))
+    other = performed(library, Variations(mirrored=1.0, bent=0.0, bent_ends=0.0, wandering=0.0))
+    plain = performed(library, Variations(mirrored=0.0, bent=0.0, bent_ends=0.0, wandering=0.0))
     points = body.points(SMPL_24)
     betas = torch.zeros(64, 1, 10)
     seen = points(betas, other.rotations)
@@ -104,7 +106,7 @@ def test_a_mirrored_motion_is_the_mirror_image(library: Library, body: BodyModel
 
 def test_recombined_windows_keep_root_and_legs(library: Library) -> None:
     plain = performed(library, NO_VARIATIONS)
-    mixed = performed(library, Variations((1.0, 1.0), 0.0, 1.0, 0.0, 0.0))
+    mixed = performed(library, Variations((1.0, 1.0), 0.0, 1.0, 0.0, 0.0, wandering=0.0))
     above = [joint for joint in range(24) if joint not in LEGS]
     torch.testing.assert_close(mixed.rotations[:, :, list(LEGS)], plain.rotations[:, :, list(LEGS)])
     torch.testing.assert_close(mixed.root, plain.root)
@@ -116,15 +118,52 @@ def test_recombined_windows_keep_root_and_legs(library: Library) -> None:
     }  # fmt: skip
 
 
-def test_bends_are_constant_over_a_window_and_of_the_size_that_was_asked_for(library: Library) -> None:
-    plain = performed(library, NO_VARIATIONS, rows=400)
-    bent = performed(library, Variations((1.0, 1.0), 0.0, 0.0, 0.05, 0.15), rows=400)
-    off = plain.rotations.transpose(-1, -2) @ bent.rotations
-    assert (off - off[:, :1]).abs().max() < 1e-4
-    angles = rotation_angle(plain.rotations, bent.rotations)[:, 0].square().mean(0).sqrt() / 3**0.5
-    assert float(angles[SMPL_24.index("left_knee")]) == pytest.approx(0.05, rel=0.1)
-    assert float(angles[SMPL_24.index("right_wrist")]) == pytest.approx(0.15, rel=0.1)
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory, body: BodyModel) -> Library:
+    """Somebody who hardly moves, far from where joints end."""
+    folder = write_folder(tmp_path_factory.mktemp("calm") / "calm", {"train": [90]}, amount=0.02)
+    return Library.of(read_captures(folder, "train", body))
+
+
+def turns(library: Library, variations: Variations, frames: int = 8, rows: int = 400) -> torch.Tensor:
+    """From recorded rotations to varied ones."""
+    plain = performed(library, NO_VARIATIONS, frames, rows)
+    return plain.rotations.transpose(-1, -2) @ performed(library, variations, frames, rows).rotations
+
+
+def test_bends_are_constant_over_a_window_and_of_the_size_that_was_asked_for(calm: Library) -> None:
+    off = turns(calm, Variations((1.0, 1.0), 0.0, 0.0, 0.05, 0.1, wandering=0.0))
+    free = [SMPL_24.index(name) for name in ("left_shoulder", "right_wrist", "right_shoulder", "neck")]
+    assert (off - off[:, :1])[:, :, free].abs().max() < 1e-4
+    angles = rotation_angle(torch.eye(3).expand_as(off), off)[:, 0].square().mean(0).sqrt() / 3**0.5
+    assert float(angles[SMPL_24.index("left_shoulder")]) == pytest.approx(0.05, rel=0.1)
+    assert float(angles[SMPL_24.index("right_wrist")]) == pytest.approx(0.1, rel=0.1)
     assert float(angles[SMPL_24.index("pelvis")]) < 1e-3
+
+
+def test_limbs_wander_slowly_in_the_share_of_windows_that_was_asked_for(calm: Library) -> None:
+    shoulder = SMPL_24.index("right_shoulder")
+    wander = (("shoulder", 0.1),)
+    off = turns(calm, Variations((1.0, 1.0), 0.0, 0.0, 0.0, 0.0, wandering=0.6, wander=wander), frames=32)
+    angles = rotation_angle(torch.eye(3).expand_as(off), off)
+    others = [k for k, name in enumerate(SMPL_24.joints) if "shoulder" not in name]
+    assert angles[:, :, others].max() < 1e-3, "only the joints that are named wander"
+    moved = angles[:, :, shoulder].amax(1) > 1e-3
+    assert float(moved.float().mean()) == pytest.approx(0.6, abs=0.08)
+    assert float(angles[moved, :, shoulder].square().mean().sqrt()) == pytest.approx(0.1 * 1.5**0.5, rel=0.15)
+    steps = rotation_angle(off[:, :-1, shoulder], off[:, 1:, shoulder])
+    assert 0.003 < steps.amax(1)[moved].median() < 0.012, "moves, by less than 0.25 rad/s"
+
+
+def test_knees_never_bend_forward_by_variation(calm: Library) -> None:
+    """The straight knees of those who stand are where variations would do it in every second window."""
+    knee = SMPL_24.index("left_knee")
+    varied = performed(calm, Variations(bent=0.3, wander=(("knee", 0.3),)), rows=400).rotations[:, :, knee]
+    recorded = quat_to_rotmat(calm.rotations[:, [knee, knee + 1]])
+    forward = -torch.atan2(varied[..., 2, 1], varied[..., 2, 2])
+    furthest = -torch.atan2(recorded[..., 2, 1], recorded[..., 2, 2]).amin()
+    assert forward.max() < max(float(furthest), math.radians(3)) + 0.03
+    assert forward.min() < -0.4, "but they bend backward"
 
 
 def test_people_differ_in_shape_within_limits(library: Library) -> None:
@@ -132,3 +171,11 @@ def test_people_differ_in_shape_within_limits(library: Library) -> None:
     assert betas.abs().max() <= 1.5
     assert betas.std(0).min() > 0.7
     assert performed(library, Variations(stature=0.0)).betas.abs().max() == 0
+
+
+def test_some_people_are_as_a_population_seldom_has_them(library: Library) -> None:
+    usual = performed(library, Variations(unusual=0.0), rows=2000).betas
+    unusual = performed(library, Variations(unusual=1.0), rows=2000).betas
+    assert (usual[:, :2].abs() > 2).all(1).float().mean() < 0.01
+    assert float((unusual[:, :2].abs() > 2).all(1).float().mean()) == pytest.approx(0.04, abs=0.015)
+    torch.testing.assert_close(usual[:, 2:], unusual[:, 2:])

@@ -23,26 +23,33 @@ TALL = 1.75
 class Cameras:
     """From which cameras differ; angles in degrees."""
 
-    sizes: tuple[tuple[int, int], ...] = ((1280, 720), (720, 1280), (1920, 1080), (640, 480), (1000, 1000))
+    sizes: tuple[tuple[int, int], ...] = (
+        (1280, 720), (720, 1280), (1920, 1080), (1080, 1920), (640, 480), (1000, 1000),
+    )  # fmt: skip
     """Width and height of pictures [px], each as likely as the others."""
     focal: tuple[float, float] = (0.55, 1.9)
     """Focal length, in diagonals of the picture; logarithms evenly."""
-    tall: tuple[float, float] = (0.25, 1.0)
+    tall: tuple[float, float] = (0.15, 1.2)
     """Height of a standing person, in heights of the picture; logarithms evenly."""
     close: float = 0.08
     """The share of cameras that come closer, so that parts of the person are outside the picture."""
     close_tall: tuple[float, float] = (1.0, 2.2)
-    level: tuple[float, float] = (3.0, 6.0)
-    """How much higher than the pelvis most cameras stand, as seen from it: mean and standard deviation."""
-    steep: float = 0.3
-    """The share of cameras that look down from `steep_range`."""
-    steep_range: tuple[float, float] = (8.0, 50.0)
+    height: tuple[float, float] = (1.35, 0.4)
+    """How high most cameras are over the floor [m]: mean and standard deviation. Hands hold them, or tripods and
+    shelves."""
+    heights: tuple[float, float] = (0.3, 3.0)
+    """The lowest and the highest of these [m]."""
+    tilted: float = 0.25
+    """The share of cameras that stand where the elevation wants them, as seen from the person; at any height."""
+    elevation: tuple[float, float] = (-25.0, 48.0)
+    """Of those, evenly; and the least and most of all."""
     lowest: float = 0.15
-    """Height over the floor [m]."""
-    nearest: float = 1.3
+    """Height over the floor of any camera [m]."""
+    nearest: float = 1.0
     """Distance from the nearest place at which the pelvis comes by [m]."""
-    roll: float = 2.5
+    roll: float = 3.0
     """Standard deviation."""
+    most_roll: float = 8.0
     off_centre: float = 0.9
     """How much of the room beside the person is used to place it off the picture's middle."""
 
@@ -73,16 +80,11 @@ def views_of(root: Float[Tensor, "b t 3"], draws: Draws, cameras: Cameras) -> Vi
     size = sizes[(draws.uniform("picture") * len(sizes)).long().clamp_max(len(sizes) - 1)]
     focal = draws.even_log("focal", *cameras.focal) * size.norm(dim=-1)
     distance = _distance(radius, focal, size, draws, cameras)
-    steep = draws.chance("is steep", cameras.steep)
-    mean, deviation = cameras.level
-    degrees = torch.where(
-        steep, draws.uniform("steep", low=cameras.steep_range[0], high=cameras.steep_range[1]),
-        mean + deviation * draws.normal("level"),
-    )  # fmt: skip
+    elevation = _elevation(target, distance, draws, cameras)
     around = draws.uniform("around", low=-math.pi, high=math.pi)
-    position = _position(target, distance, degrees.deg2rad(), around, cameras.lowest)
+    position = _position(target, distance, elevation, around, cameras.lowest)
     ray = _ray(radius, distance, focal, size, draws, cameras.off_centre)
-    roll = (cameras.roll * draws.normal("roll")).deg2rad()
+    roll = (cameras.roll * draws.normal("roll")).clamp(-cameras.most_roll, cameras.most_roll).deg2rad()
     return Views(_turned_to(target - position, ray, roll), position, focal, size)
 
 
@@ -95,6 +97,18 @@ def _distance(
     distance = focal * TALL / (tall * size[:, 1])
     framed = torch.maximum(distance, 2 * focal * (radius + REACH) / size[:, 0])
     return torch.maximum(torch.where(is_close, distance, framed), cameras.nearest + radius)
+
+
+def _elevation(
+    target: Float[Tensor, "b 3"], distance: Float[Tensor, "b"], draws: Draws, cameras: Cameras
+) -> Float[Tensor, "b"]:
+    """How high cameras stand as seen from the person [rad]: as people hold them, or looking up or down more steeply."""
+    mean, deviation = cameras.height
+    height = (mean + deviation * draws.normal("height")).clamp(*cameras.heights)
+    low, high = cameras.elevation
+    level = ((height - target[:, 1]) / distance).clamp(-1, 1).asin().rad2deg()
+    tilted = draws.chance("is tilted", cameras.tilted)
+    return torch.where(tilted, draws.uniform("tilted", low=low, high=high), level.clamp(low, high)).deg2rad()
 
 
 def _position(

@@ -115,7 +115,7 @@ def _project_capture(
     if len(quats[rows]) != clip["frames"] or len(roots[rows]) != clip["frames"]:
         raise ValueError(f"{clip['shard']} ends before {clip['id']} does")
     stored = torch.from_numpy(quats[rows].astype(np.float32))[..., [1, 2, 3, 0]]
-    rotations = _steady_signs(changed_rest(stored / stored.norm(dim=-1, keepdim=True), change))
+    rotations = steady_signs(changed_rest(stored / stored.norm(dim=-1, keepdim=True), change))
     root = torch.from_numpy(roots[rows].astype(np.float32)) * float(clip["scale"])
     return Capture(clip["id"], folder, str(clip["subject"]), clip["title"], float(rate), rotations, root)
 
@@ -156,7 +156,7 @@ def changed_rest(rotations: Float[Tensor, "*n 24 4"], change: Float[Tensor, "24 
     return roma.quat_product(roma.quat_product(inverse, rotations), change.expand(rotations.shape))
 
 
-def _steady_signs(quaternions: Float[Tensor, "n j 4"]) -> Float[Tensor, "n j 4"]:
+def steady_signs(quaternions: Float[Tensor, "n j 4"]) -> Float[Tensor, "n j 4"]:
     """Quaternions of which neighbours in time are on the same side, so that they can be blended."""
     turned = (quaternions[1:] * quaternions[:-1]).sum(-1) < 0
     signs = torch.where(turned, -1.0, 1.0).cumprod(0)
@@ -197,7 +197,7 @@ def _amass_capture(folder: Path, path: Path) -> Sequence[Capture]:
     name = "_".join(where)
     return [
         Capture(
-            name, folder.name, where[1], where[2], rate / step, _steady_signs(quaternions), torch.stack([x, z, -y], 1)
+            name, folder.name, where[1], where[2], rate / step, steady_signs(quaternions), torch.stack([x, z, -y], 1)
         )
     ]
 

@@ -1,7 +1,7 @@
 """The source itself: from motion capture, a body and numbers to batches."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -14,8 +14,9 @@ from anthropose.datasets.mocap.batch import MocapBatch
 from anthropose.datasets.mocap.cameras import Cameras, views_of
 from anthropose.datasets.mocap.captures import LEG, Capture, Library, Split, read_captures
 from anthropose.datasets.mocap.draws import Draws
+from anthropose.datasets.mocap.everyday import everyday_captures
 from anthropose.datasets.mocap.figure import Figure
-from anthropose.datasets.mocap.motions import Edges, Performance, Variations, perform, shares_of, window
+from anthropose.datasets.mocap.motions import Edges, Performance, Variations, perform, shapes, shares_of, window
 from anthropose.datasets.mocap.noise import KeypointNoise, detected, off_squares
 from anthropose.errors import UserError
 from anthropose.geometry.cameras import project
@@ -28,6 +29,8 @@ NEAREST = 0.2
 HELD_OUT = 20_000_003
 """The seed of `MocapSource.clips`."""
 
+EVERYDAY_SEEDS: dict[Split, int] = {"train": 1, "val": 2, "test": 3}
+
 
 @dataclass(frozen=True)
 class MocapConfig:
@@ -39,6 +42,9 @@ class MocapConfig:
     weights: tuple[tuple[str, float], ...] = (("reactidle", 0.15),)
     """Name of a folder -> what its share of the windows is multiplied by, which else goes by the length of its motions.
     ReActIdle is as long as all the rest, and people stand still in it."""
+    everyday: float = 0.17
+    """The share of windows from made-up motions of sitting, phoning, kneeling and the like, which captures seldom have;
+    `MocapSource.clips` has none of them."""
     keypoints: str = "mediapipe-33"
     """The set that keypoints are written in."""
     kinds: tuple[tuple[str, float], ...] = (("mediapipe-33", 1.0),)
@@ -81,11 +87,17 @@ class MocapSource:
         self.body = body.to(self.device)
         wanted = [Path(folders)] if isinstance(folders, str | Path) else [Path(folder) for folder in folders]
         captures = [capture for folder in wanted for capture in read_captures(folder, config.split, body)]
+        self._recorded = len(captures)
+        shares = shares_of(captures, dict(config.weights))
+        if config.everyday > 0:
+            captures += everyday_captures(body, EVERYDAY_SEEDS[config.split])
+            added = shares_of(captures[self._recorded :], {})
+            shares = torch.cat([shares * (1 - config.everyday), 1 - config.everyday + config.everyday * added])
+        self._shares = shares.to(self.device)
         self.library = Library.of(captures, self.device)
         self.skeleton, self.joint_set = _skeleton(config.keypoints), _skeleton(config.joints)
         kinds = [_skeleton(name) for name, _ in config.kinds]
         self._figure = Figure(self.body, kinds, self.skeleton, self.joint_set)
-        self._shares = shares_of(captures, dict(config.weights)).to(self.device)
         self._kinds = _cumulated([share for _, share in config.kinds]).to(self.device)
 
     @torch.no_grad()
@@ -132,7 +144,7 @@ class MocapSource:
         Each is one row of a batch; motions of more than `longest` frames come in pieces. People differ in shape, and
         keypoints have the configured noise.
         """
-        for number, capture in enumerate(self.library.captures):
+        for number, capture in enumerate(self.library.captures[: self._recorded]):
             frames = int((len(capture) - 1) / capture.rate * self.config.rate + 1e-6) + 1
             pieces = -(-frames // longest)
             for view in range(views):
@@ -148,8 +160,7 @@ class MocapSource:
         room = (len(capture) - 1) / capture.rate * self.config.rate - (last - first - 1)
         place = torch.full_like(step, first / room if room > 0 else 0.0)
         cut = window(self.library, which, place, step, last - first)
-        most = self.config.variations.most_stature
-        betas = (self.config.variations.stature * draws.normal("betas", 10)).clamp(-most, most)
+        betas = shapes(draws, replace(self.config.variations, unusual=0.0))
         return Performance(quat_to_rotmat(cut.rotations), cut.root, betas, which, cut.within)
 
     def lifting_windows(
