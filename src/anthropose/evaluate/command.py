@@ -30,7 +30,7 @@ from anthropose.evaluate.sources import (
 )
 from anthropose.methods.base import METHODS, find_method, make_method
 from anthropose.methods.video import FeatureMethod
-from anthropose.nn.checkpoints import Weights, find_weights, installed_weights, load_network
+from anthropose.nn.checkpoints import Weights, find_weights, how_to_install, installed_weights, load_network
 from anthropose.nn.compute import Compute
 from anthropose.nn.weights import Published
 from anthropose.progress import StageProgress, silent
@@ -134,6 +134,8 @@ def _weights(name: str, preset: str, kind: type, options: Options) -> Weights | 
         return None
     published = _published(name, kind)
     known = (published,) if isinstance(published, Published) else published
+    if not options.weights and preset and "mocap" not in preset and not installed_weights(known[0].system):
+        raise UserError(how_to_install(known[0]))  # The weights that come along are of no published training.
     installed = {weights.name for weights in installed_weights(known[0].system)}
     meant = [own for own in (f"{name}-{preset}", PUBLISHED_WEIGHTS.get((name, preset), "")) if own in installed]
     return find_weights(options.weights or (meant[0] if preset and meant else ""), published)

@@ -1,21 +1,20 @@
 """Parallel-Branch's trainings as jobs."""
 
 from functools import partial
+from typing import Any
 
 from anthropose.datasets.windows import vibe_windows
 from anthropose.jobs import Optimizer
 from anthropose.methods.parallel_branch.coupled import CoupledConfig, CoupledLosses, CoupledNetwork
-from anthropose.methods.parallel_branch.method import ParallelBranch
 from anthropose.methods.parallel_branch.network import ParallelBranchConfig, ParallelBranchNetwork
 from anthropose.methods.parallel_branch.presets import PRESETS
 from anthropose.methods.training import Learning, mocap_small, video_job
-from anthropose.methods.training.small import Cosine
+from anthropose.methods.training.small import SHIPPED, Cosine
 from anthropose.nn.lifting import LiftingConfig
 
 LEARNING = Learning(
     "parallel-branch",
     lambda config: _network(config),
-    layouts=ParallelBranch.layouts,
     loss=lambda network, batch, body, preset: network.loss(batch, body, preset.losses),
     windows=lambda preset, lengths: vibe_windows(lengths, preset.window, preset.stride),
     validated=lambda preset, lengths: vibe_windows(lengths, preset.window, preset.window),
@@ -23,6 +22,15 @@ LEARNING = Learning(
         batch, body, discriminator, recorded, preset.losses
     ),
 )
+LONG: dict[str, Any] = {
+    "epochs": 150,
+    "optimizer": Optimizer(4e-4, weight_decay=0.01, kind="adamw"),
+    "schedule": Cosine(150, 4e-4),
+    "clip_norm": 100.0,
+    "ema": 0.995,
+    "mocap": SHIPPED,
+}
+"""Of the training that makes the weights that come along, and of the published form beside it, for comparison."""
 TRAININGS = {
     **PRESETS,
     "mocap-small": mocap_small(
@@ -36,14 +44,22 @@ TRAININGS = {
         ),
         batch=32,
     ),
-    "coupled": mocap_small(
+    "mocap-coupled": mocap_small(
         PRESETS["final"],
         CoupledConfig(),
         losses=CoupledLosses(),
-        epochs=80,
-        optimizer=Optimizer(1e-3, weight_decay=0.01, kind="adamw"),
-        schedule=Cosine(80, 1e-3, warmup=2),
-        ema=0.995,
+        **LONG,
+    ),
+    "mocap-apart": mocap_small(
+        PRESETS["final"],
+        ParallelBranchConfig(
+            encoder="transformer",
+            features=256,
+            hidden=256,
+            regressor_hidden=256,
+            lifting=LiftingConfig(joint_width=8, depth=1, heads=4, joint_heads=1, drop_path=0.0),
+        ),
+        **LONG,
     ),
 }
 

@@ -25,6 +25,9 @@ class Cosine:
         return warmup_cosine(epoch, self.highest / 50, self.highest, self.warmup, self.epochs)
 
 
+SHIPPED = MocapConfig(kinds=(("mediapipe-33", 0.8), ("coco-17", 0.15), ("h36m-17", 0.05)))
+"""What the weights that come along learn from: mostly the keypoints of the built-in detector, some of others."""
+
 P = TypeVar("P", bound=Preset)
 SMALL = "no publication: people of the motion capture before made-up cameras, small enough for two cores"
 

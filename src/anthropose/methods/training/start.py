@@ -1,40 +1,42 @@
 """Where trainings begin: the regressor of SPIN, from which all published ones of the VIBE family start."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from torch import nn
 
 from anthropose.errors import UserError
 from anthropose.nn.checkpoints import find_weights, load_network
-from anthropose.nn.checkpoints.stored import read_header
+from anthropose.nn.checkpoints.stored import read_header, read_tensors
 from anthropose.nn.hmr import PUBLISHED as SPIN
-from anthropose.nn.weights import Published
 
 FROM_SCRATCH = "none"
 """What is said in place of weights where a training shall begin with random ones."""
+FRONT_END = "front_end."
+"""Before the names of an encoder of keypoints (`methods.keypoint_fed`)."""
 
 
-def start_with_own(network: nn.Module, start: str, layouts: Sequence[Published]) -> str:
-    """Gives a whole network the weights of an earlier training of its method; returns which they were, by SHA-256.
+def start_with_own(network: nn.Module, start: str, system: str) -> str:
+    """Gives a network the weights of an earlier training; returns which they were, by SHA-256.
 
     Args:
-        start: a file of weights, or an installed name. Weights of SPIN, which give a regressor alone, are left to
-            `start_with_spin`: then nothing is done, and nothing returned.
-        layouts: how weights of the method look.
+        start: a .safetensors. Of another method's only the encoder of keypoints is taken, as published trainings take
+            SPIN's features. SPIN's own weights are left to `start_with_spin`: nothing is done, and nothing returned.
+        system: the method's.
 
     Raises:
-        UserError: they are of other sizes.
+        UserError: they are of other sizes, or of a method without such an encoder.
     """
-    if (
-        start in ("", FROM_SCRATCH)
-        or not start.endswith(".safetensors")
-        or read_header(Path(start)).system == SPIN.system
-    ):
+    if not start.endswith(".safetensors"):
         return ""
-    weights = find_weights(start, layouts)
+    weights = read_header(Path(start))
+    if weights.system == SPIN.system:
+        return ""
+    tensors = read_tensors(weights.path)
+    if weights.system != system:
+        taken = {key: value for key, value in tensors.items() if key.startswith(FRONT_END)}
+        tensors = {**network.state_dict(), **taken} if taken else {}
     try:
-        network.load_state_dict(load_network(weights, layouts).state_dict())
+        network.load_state_dict(tensors)
     except RuntimeError as error:
         sizes = "has weights of other sizes than this training's network"
         raise UserError(f"--start {start}: {sizes}; leave the sizes of the preset as they are") from error

@@ -21,7 +21,6 @@ from anthropose.methods.training.setting import Setting, seed_of, seeded
 from anthropose.methods.training.start import FROM_SCRATCH, start_with_own, start_with_spin
 from anthropose.methods.training.weights import publisher
 from anthropose.nn.discriminator import MotionDiscriminator
-from anthropose.nn.weights import Published
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,6 @@ class Learning:
     """Which frames of a window have labels, when it is trained."""
     repeat: int = 1
     """How often the labels of a window stand in a batch."""
-    layouts: Callable[[], Sequence[Published]] = lambda: ()
-    """How weights of the method look, for a training that goes on from some."""
     regressor: Callable[[Any], nn.Module] = lambda network: network.regressor
     """The part of a network that begins with SPIN's weights."""
     from_scratch: Callable[[Any], None] = lambda network: None
@@ -78,7 +75,7 @@ def video_job(learning: Learning, name: str, preset: Preset, setting: Setting) -
         discriminator = _discriminator(preset)
     inner = network.network if isinstance(network, KeypointFed) else network
     regressor = learning.regressor(inner)
-    started = start_with_own(network, setting.start, learning.layouts())
+    started = start_with_own(network, setting.start, learning.method)
     started = started or start_with_spin(regressor, setting.start or (FROM_SCRATCH if fed else ""), title)
     if started == FROM_SCRATCH:
         learning.from_scratch(inner)

@@ -12,6 +12,7 @@ from anthropose.nn.checkpoints.installed import (
     install_weights,
     installed_weights,
     load_network,
+    shipped_weights,
     weights_folder,
     weights_table,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "installed_weights",
     "load_network",
     "read_checkpoint",
+    "shipped_weights",
     "weights_folder",
     "weights_table",
     "write_weights",

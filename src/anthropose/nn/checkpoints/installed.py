@@ -22,6 +22,11 @@ def weights_folder() -> Path:
     return (Path(home) if home else Path.home() / ".local" / "share" / "anthropose") / "weights"
 
 
+def shipped_folder() -> Path:
+    """Where the weights lie that come with the package: our own, trained on free motion capture."""
+    return Path(__file__).parents[2] / "data" / "weights"
+
+
 def install_weights(
     path: str | Path, systems: Sequence[Published], name: str = "", system: str = ""
 ) -> tuple[Weights, list[str]]:
@@ -92,8 +97,17 @@ def _sha256(path: Path) -> str:
 
 def installed_weights(system: str = "") -> list[Weights]:
     """What has been installed, by name; only the weights of `system` where one is named. Damaged files are left out."""
+    return _weights_in(weights_folder(), system)
+
+
+def shipped_weights(system: str = "") -> list[Weights]:
+    """What comes with the package, likewise."""
+    return _weights_in(shipped_folder(), system)
+
+
+def _weights_in(folder: Path, system: str) -> list[Weights]:
     found = []
-    for path in sorted(weights_folder().glob("*.safetensors")):
+    for path in sorted(folder.glob("*.safetensors")):
         try:
             found.append(read_header(path))
         except UserError:
@@ -102,10 +116,13 @@ def installed_weights(system: str = "") -> list[Weights]:
 
 
 def weights_table(systems: Sequence[Published]) -> str:
-    """A line for each of the installed weights, and for each system that has none, where to get them."""
+    """A line for each of the weights at hand, and for each system whose published ones are not, where to get them."""
     found = installed_weights()
     titles = {published.system: published.title for published in systems if not published.only_when_asked}
     lines = [
+        f"{weights.name}: ours, comes along; {weights.system}, fed with keypoints" for weights in shipped_weights()
+    ]
+    lines += [
         f"{weights.name}: {titles.get(weights.system, weights.system)}, from {weights.source}, fed with "
         f"{weights.front_end}"
         for weights in found
@@ -121,8 +138,8 @@ def find_weights(name_or_path: str, published: Published | Sequence[Published]) 
     """The weights that a user means, for one of the systems (or layouts of one system) in `published`.
 
     Args:
-        name_or_path: an installed name, a .safetensors, or a published file; empty for the installed ones of
-            `published`: those that are named after the system where several are installed.
+        name_or_path: an installed or shipped name, a .safetensors, or a published file; empty for the installed ones of
+            `published`, those that are named after the system where several are installed, else for the shipped ones.
 
     Raises:
         UserError: there are none; the line says which file is needed, where it is published, and how to take it in.
@@ -131,12 +148,12 @@ def find_weights(name_or_path: str, published: Published | Sequence[Published]) 
     system = known[0].system
     if not name_or_path:
         return _usual(system, known[0])
-    path = weights_folder() / f"{name_or_path}.safetensors"
-    if not path.is_file():
-        path = Path(name_or_path)
-    if not path.is_file():
-        others = ", ".join(weights.name for weights in installed_weights(system)) or "none"
-        raise UserError(f"no weights {name_or_path!r}; installed for {system}: {others}. {how_to_install(known[0])}")
+    places = [folder / f"{name_or_path}.safetensors" for folder in (weights_folder(), shipped_folder())]
+    path = next((place for place in (*places, Path(name_or_path)) if place.is_file()), None)
+    if path is None:
+        others = [weights.name for weights in (*installed_weights(system), *shipped_weights(system))]
+        at_hand = ", ".join(others) or "none"
+        raise UserError(f"no weights {name_or_path!r}; at hand for {system}: {at_hand}. {how_to_install(known[0])}")
     if path.suffix == ".safetensors":
         weights = read_header(path)
         if weights.system not in [one.system for one in known]:
@@ -149,6 +166,7 @@ def _usual(system: str, published: Published) -> Weights:
     found = installed_weights(system)
     if len(found) > 1:
         found = [weights for weights in found if weights.name == system] or found
+    found = found or shipped_weights(system)[:1]
     if not found:
         raise UserError(how_to_install(published))
     if len(found) > 1:

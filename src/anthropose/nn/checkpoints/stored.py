@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -65,8 +66,14 @@ def read_header(path: Path) -> Weights:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors, those of 16 bits as float32.
+
+    Raises:
+        UserError: the file is cut.
+    """
     try:
         with safe_open(path, framework="pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is not a dictionary
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is not a dictionary
+        return {key: value.float() if value.dtype == torch.float16 else value for key, value in tensors.items()}
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: cannot be read ({error}); install the weights again") from error
