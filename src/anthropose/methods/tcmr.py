@@ -22,7 +22,7 @@ from anthropose.datasets.sequence import Batch
 from anthropose.datasets.windows import Edges, centred_windows, tcmr_windows
 from anthropose.losses import LossWeights, vibe_loss
 from anthropose.methods.base import Preset, joined
-from anthropose.methods.training import Learning, mocap_small, video_job
+from anthropose.methods.training import LONG, Learning, mocap_small, video_job
 from anthropose.methods.video import FeatureMethod
 from anthropose.motion import Prediction
 from anthropose.nn.recurrence import last_state, middle_state
@@ -370,6 +370,11 @@ TRAININGS = {
         PRESETS["plain"],
         TCMRConfig(layers=1, hidden=128, features=256, attention=64, regressor_hidden=256),
         iterations=150,
+    ),
+    "mocap": mocap_small(
+        PRESETS["plain"],
+        TCMRConfig(layers=1, hidden=256, features=256, attention=64, regressor_hidden=256),
+        **LONG,
     ),
 }
 job = partial(video_job, LEARNING)

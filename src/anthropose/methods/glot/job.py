@@ -9,7 +9,7 @@ from anthropose.jobs import Job
 from anthropose.methods.glot.config import GLoTConfig
 from anthropose.methods.glot.network import GLoTNetwork
 from anthropose.methods.glot.published import PRESETS, GLoTPreset, WarmupCosine
-from anthropose.methods.training import Learning, Setting, mocap_small, video_job
+from anthropose.methods.training import LONG, Learning, Setting, mocap_small, video_job
 
 SMALLER = 0.01
 """What the last layers of fresh regressors are multiplied with, so that guesses begin at the mean body: their published
@@ -51,6 +51,23 @@ TRAININGS = {
             regressor_hidden=128,
         ),
         schedule=WarmupCosine(epochs=10, warmup=1),
+        first_validated=0,
+    ),
+    "mocap": mocap_small(
+        PRESETS["table1-3dpw"],
+        GLoTConfig(
+            features=256,
+            width=192,
+            heads=4,
+            token_hidden=(96, 192),
+            local_width=96,
+            local_heads=4,
+            cross_heads=4,
+            local_depth=1,
+            depth=2,
+            regressor_hidden=192,
+        ),
+        **{**LONG, "schedule": WarmupCosine(epochs=60, warmup=1)},
         first_validated=0,
     ),
 }

@@ -1,15 +1,13 @@
 """Parallel-Branch's trainings as jobs."""
 
 from functools import partial
-from typing import Any
 
 from anthropose.datasets.windows import vibe_windows
-from anthropose.jobs import Optimizer
 from anthropose.methods.parallel_branch.coupled import CoupledConfig, CoupledLosses, CoupledNetwork
 from anthropose.methods.parallel_branch.network import ParallelBranchConfig, ParallelBranchNetwork
 from anthropose.methods.parallel_branch.presets import PRESETS
 from anthropose.methods.training import Learning, mocap_small, video_job
-from anthropose.methods.training.small import SHIPPED, Cosine
+from anthropose.methods.training.small import LONG, Cosine
 from anthropose.nn.lifting import LiftingConfig
 
 LEARNING = Learning(
@@ -22,15 +20,8 @@ LEARNING = Learning(
         batch, body, discriminator, recorded, preset.losses
     ),
 )
-LONG: dict[str, Any] = {
-    "epochs": 150,
-    "optimizer": Optimizer(4e-4, weight_decay=0.01, kind="adamw"),
-    "schedule": Cosine(150, 4e-4),
-    "clip_norm": 100.0,
-    "ema": 0.995,
-    "mocap": SHIPPED,
-}
-"""Of the training that makes the weights that come along, and of the published form beside it, for comparison."""
+LONGER = {**LONG, "epochs": 150, "schedule": Cosine(150, 4e-4)}
+"""Of the training that makes the default weights, and of the published form beside it, for comparison."""
 TRAININGS = {
     **PRESETS,
     "mocap-small": mocap_small(
@@ -48,7 +39,7 @@ TRAININGS = {
         PRESETS["final"],
         CoupledConfig(),
         losses=CoupledLosses(),
-        **LONG,
+        **LONGER,
     ),
     "mocap-apart": mocap_small(
         PRESETS["final"],
@@ -59,7 +50,7 @@ TRAININGS = {
             regressor_hidden=256,
             lifting=LiftingConfig(joint_width=8, depth=1, heads=4, joint_heads=1, drop_path=0.0),
         ),
-        **LONG,
+        **LONGER,
     ),
 }
 

@@ -5,8 +5,8 @@
 """
 
 from anthropose.methods.training.setting import Setting, seed_of, seeded
-from anthropose.methods.training.small import mocap_small
+from anthropose.methods.training.small import LONG, mocap_small
 from anthropose.methods.training.video import Learning, video_job
 from anthropose.methods.training.weights import publisher
 
-__all__ = ["Learning", "Setting", "mocap_small", "publisher", "seed_of", "seeded", "video_job"]
+__all__ = ["LONG", "Learning", "Setting", "mocap_small", "publisher", "seed_of", "seeded", "video_job"]

@@ -32,6 +32,17 @@ P = TypeVar("P", bound=Preset)
 SMALL = "no publication: people of the motion capture before made-up cameras, small enough for two cores"
 
 
+LONG: dict[str, Any] = {
+    "epochs": 60,
+    "optimizer": Optimizer(4e-4, weight_decay=0.01, kind="adamw"),
+    "schedule": Cosine(60, 4e-4),
+    "clip_norm": 100.0,
+    "ema": 0.995,
+    "mocap": SHIPPED,
+}
+"""What `mocap_small` is given for the trainings that make the weights that come along."""
+
+
 def mocap_small(preset: P, network: Any, features: int = 256, **changes: Any) -> P:
     """A method's preset with a small network over an encoder of keypoints, and motion capture in place of its sets.
 
