@@ -7,7 +7,10 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from anthropose.geometry.rotations import (
+    quat_inverse,
+    quat_product,
     quat_to_rotmat,
+    quat_to_rotvec,
     rot6d_to_rotmat,
     rotation_angle,
     rotmat_to_quat,
@@ -15,6 +18,7 @@ from anthropose.geometry.rotations import (
     rotmat_to_rot6d,
     rotmat_to_rotvec,
     rotmat_to_rotvec_as_published,
+    rotvec_to_quat,
     rotvec_to_rotmat,
     rotvec_to_rotmat_as_published,
     slerp,
@@ -29,6 +33,28 @@ def test_forms_agree_with_scipy() -> None:
     assert torch.allclose(rotmat_to_rotvec(matrices), torch.from_numpy(truth.as_rotvec()), atol=1e-7)
     quaternions = torch.from_numpy(truth.as_quat())
     assert torch.allclose((rotmat_to_quat(matrices) * quaternions).sum(-1).abs(), torch.ones(200).double())
+    vectors = torch.from_numpy(truth.as_rotvec())
+    assert torch.allclose((rotvec_to_quat(vectors) * quaternions).sum(-1).abs(), torch.ones(200).double())
+    assert torch.allclose(quat_to_rotvec(-quaternions), vectors, atol=1e-12)
+    other = Rotation.random(200, random_state=1)
+    product = quat_product(quaternions, torch.from_numpy(other.as_quat()))
+    assert torch.allclose(quat_to_rotmat(product), torch.from_numpy((truth * other).as_matrix()), atol=1e-12)
+    assert torch.allclose(quat_to_rotmat(quat_inverse(quaternions)), matrices.mT, atol=1e-12)
+    apart = torch.from_numpy((truth.inv() * other).magnitude())
+    assert torch.allclose(rotation_angle(matrices, torch.from_numpy(other.as_matrix())), apart, atol=1e-7)
+
+
+@pytest.mark.parametrize("turn", [0.0, 1e-12, 1e-7, 1e-3, 1.0, math.pi - 1e-6, math.pi])
+@pytest.mark.parametrize("axis", range(3))
+def test_vectors_come_back_from_matrices_at_any_angle_with_a_finite_gradient(turn: float, axis: int) -> None:
+    vector = torch.zeros(3, dtype=torch.float64)
+    vector[axis] = turn
+    matrix = torch.from_numpy(Rotation.from_rotvec(vector.numpy()).as_matrix()).requires_grad_()
+    found = rotmat_to_rotvec(matrix)
+    assert torch.allclose(found.abs(), vector, atol=1e-9), "at pi either axis will do"
+    found.sum().backward()
+    assert matrix.grad is not None
+    assert matrix.grad.isfinite().all()
 
 
 def test_a_quarter_turn_about_x_takes_y_to_z() -> None:

@@ -1,6 +1,5 @@
 """Rotations between their forms: 3x3 matrices inside the library, other forms converted at the border."""
 
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -20,18 +19,71 @@ def rotvec_to_rotmat(rotvec: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3 3"]:
 
 
 def rotmat_to_rotvec(rotmat: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3"]:
-    """Rotation vectors [rad], of length 0 to pi."""
-    return roma.rotmat_to_rotvec(rotmat)
+    """Rotation vectors [rad], of length 0 to pi; the gradient is finite at identity."""
+    return quat_to_rotvec(rotmat_to_quat(rotmat))
 
 
 def rotmat_to_quat(rotmat: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 4"]:
-    """Unit quaternions x, y, z, w."""
-    return roma.rotmat_to_unitquat(rotmat)
+    """Unit quaternions x, y, z, w, also of matrices that are rotations but for rounding.
+
+    The product of the quaternion with its largest element, which is linear in the matrix, brought to unit length
+    (Markley, J. Guidance, Control, and Dynamics 31, 2008).
+    """
+    r = rotmat.flatten(-2).unbind(-1)
+    x, y, z = r[7] - r[5], r[2] - r[6], r[3] - r[1]
+    xy, yz, zx = r[3] + r[1], r[7] + r[5], r[2] + r[6]
+    squares = (1 + r[0] - r[4] - r[8], 1 - r[0] + r[4] - r[8], 1 - r[0] - r[4] + r[8], 1 + r[0] + r[4] + r[8])
+    products = torch.stack(
+        [squares[0], xy, zx, x, xy, squares[1], yz, y, zx, yz, squares[2], z, x, y, z, squares[3]], dim=-1
+    ).unflatten(-1, (4, 4))
+    largest = torch.stack(squares, dim=-1).argmax(-1)[..., None, None]
+    chosen = products.gather(-2, largest.expand(*largest.shape[:-1], 4))[..., 0, :]
+    return chosen / chosen.norm(dim=-1, keepdim=True)
+
+
+def quat_to_rotvec(quat: Float[Tensor, "*b 4"]) -> Float[Tensor, "*b 3"]:
+    """Rotation vectors [rad], of length 0 to pi, of unit quaternions x, y, z, w; the gradient is finite at identity."""
+    xyz, w = torch.where(quat[..., 3:] < 0, -quat, quat).split([3, 1], dim=-1)
+    sin = xyz.norm(dim=-1, keepdim=True)
+    small = sin < 1e-3
+    half = torch.atan2(sin, w)
+    return 2 * torch.where(small, 1 + half**2 / 6, half / torch.where(small, torch.ones_like(sin), sin)) * xyz
+
+
+def rotvec_to_quat(rotvec: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 4"]:
+    """Unit quaternions x, y, z, w of rotation vectors [rad]."""
+    half = rotvec.norm(dim=-1, keepdim=True) / 2
+    return torch.cat([torch.sinc(half / torch.pi) / 2 * rotvec, half.cos()], dim=-1)
 
 
 def quat_to_rotmat(quat: Float[Tensor, "*b 4"]) -> Float[Tensor, "*b 3 3"]:
     """Matrices of quaternions x, y, z, w, which need not have unit length."""
-    return roma.unitquat_to_rotmat(torch.nn.functional.normalize(quat, dim=-1))
+    x, y, z, w = torch.nn.functional.normalize(quat, dim=-1).unbind(-1)
+    rows = [
+        1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
+        2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
+        2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
+    ]  # fmt: skip
+    return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
+
+
+def quat_product(a: Float[Tensor, "*b 4"], b: Float[Tensor, "*b 4"]) -> Float[Tensor, "*b 4"]:
+    """Quaternions x, y, z, w of the rotation `b` followed by `a`."""
+    (ax, ay, az, aw), (bx, by, bz, bw) = a.unbind(-1), b.unbind(-1)
+    return torch.stack(
+        [
+            aw * bx + ax * bw + ay * bz - az * by,
+            aw * by + ay * bw + az * bx - ax * bz,
+            aw * bz + az * bw + ax * by - ay * bx,
+            aw * bw - ax * bx - ay * by - az * bz,
+        ],
+        dim=-1,
+    )
+
+
+def quat_inverse(quat: Float[Tensor, "*b 4"]) -> Float[Tensor, "*b 4"]:
+    """Of unit quaternions x, y, z, w."""
+    return quat * quat.new_tensor([-1, -1, -1, 1])
 
 
 def rotvec_to_rotmat_as_published(rotvec: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3 3"]:
@@ -109,12 +161,13 @@ def rotmat_to_rot6d(rotmat: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 6"]:
 
 def rotation_angle(a: Float[Tensor, "*b 3 3"], b: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b"]:
     """The angle [rad] of the rotation from `a` to `b`."""
-    return roma.rotmat_geodesic_distance(a, b)
+    # The Frobenius norm of a - b is sqrt(8) times the sine of half the angle.
+    return 2 * ((a - b).flatten(-2).norm(dim=-1) / 8**0.5).clamp_max(1).asin()
 
 
 def slerp(
     a: Float[Tensor, "*b 3 3"], b: Float[Tensor, "*b 3 3"], share: Float[Tensor, "*b"]
 ) -> Float[Tensor, "*b 3 3"]:
     """The rotation `share` of the way from `a` to `b` along the shortest arc."""
-    step = roma.rotmat_to_rotvec(a.transpose(-1, -2) @ b)
-    return a @ roma.rotvec_to_rotmat(step * share[..., None])
+    step = rotmat_to_rotvec(a.transpose(-1, -2) @ b)
+    return a @ rotvec_to_rotmat(step * share[..., None])

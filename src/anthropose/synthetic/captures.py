@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from anthropose.body.skinning import rigid_transforms
+from anthropose.geometry.rotations import rotmat_to_rotvec, rotvec_to_quat, rotvec_to_rotmat
 from anthropose.skeleton import SMPL_24
 from anthropose.writing import whole_file
 
@@ -83,7 +83,7 @@ def made_up(frames: int, seed: int) -> Recording:
     heading = rng.uniform(0, 2 * np.pi) + rng.normal(0, 0.3) * seconds
     about_y = torch.from_numpy(np.stack([0 * heading, heading, 0 * heading], axis=1))
     rotations = torch.from_numpy(turns)
-    rotations[:, 0] = roma.rotvec_composition([about_y, rotations[:, 0]])
+    rotations[:, 0] = rotmat_to_rotvec(rotvec_to_rotmat(about_y) @ rotvec_to_rotmat(rotations[:, 0]))
     drift = rng.normal(0, 0.2, 2) * seconds[:, None]
     root = torch.from_numpy(np.stack([drift[:, 0], 0 * seconds, drift[:, 1]], axis=1))
     root[:, 1] = -_lowest(rotations)
@@ -104,7 +104,7 @@ def _lowest(rotations: Float[Tensor, "n 24 3"]) -> Float[Tensor, "n"]:
     rest = torch.zeros(24, 3, dtype=rotations.dtype)
     for row, parent in enumerate(SMPL_24.parents):
         rest[row] = torch.tensor(OFFSETS[row], dtype=rotations.dtype) + (rest[parent] if parent >= 0 else 0)
-    joints, _ = rigid_transforms(roma.rotvec_to_rotmat(rotations), rest.expand(len(rotations), 24, 3), SMPL_24.parents)
+    joints, _ = rigid_transforms(rotvec_to_rotmat(rotations), rest.expand(len(rotations), 24, 3), SMPL_24.parents)
     return joints[..., 1].amin(1)
 
 
@@ -116,7 +116,7 @@ def write_captures(
     for split, count in (("train", train), ("val", val), ("test", test)):
         first = {"train": 0, "val": 100_000, "test": 200_000}[split] + 1_000_000 * seed
         made = [made_up(frames, first + number) for number in range(count)]
-        quats = roma.rotvec_to_unitquat(torch.cat([one.rotations for one in made]))[..., [3, 0, 1, 2]]
+        quats = rotvec_to_quat(torch.cat([one.rotations for one in made]))[..., [3, 0, 1, 2]]
         quats = torch.where(quats[..., :1] < 0, -quats, quats)
         shard = folder / f"made_up_{split}.npz"
         with whole_file(shard) as part, part.open("wb") as file:

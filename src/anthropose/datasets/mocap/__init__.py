@@ -1,7 +1,7 @@
 """Motion capture as an endless source of labelled keypoints: bodies that move as people did, before made-up cameras.
 
 `MocapSource(folders, body, config).batch(seed, step, size, frames)` gives a `MocapBatch`; the same numbers give the
-same batch on every machine. Nothing but torch, numpy and roma is needed.
+same batch on every machine. Nothing but torch and numpy is needed.
 """
 
 from anthropose.datasets.mocap.batch import MocapBatch

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import roma
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from anthropose.body.model import BodyModel
 from anthropose.errors import UserError
+from anthropose.geometry.rotations import quat_inverse, quat_product, rotvec_to_quat
 from anthropose.skeleton import SMPL_24
 
 Split = Literal["train", "val", "test"]
@@ -152,8 +152,8 @@ def changed_rest(rotations: Float[Tensor, "*n 24 4"], change: Float[Tensor, "24 
     """Local rotations for another rest pose: with G C in place of G they are inverse(C of the parent) R C."""
     parents = change[[max(parent, 0) for parent in SMPL_24.parents]].clone()
     parents[0] = parents.new_tensor([0, 0, 0, 1])
-    inverse = roma.quat_conjugation(parents).expand(rotations.shape)
-    return roma.quat_product(roma.quat_product(inverse, rotations), change.expand(rotations.shape))
+    inverse = quat_inverse(parents).expand(rotations.shape)
+    return quat_product(quat_product(inverse, rotations), change.expand(rotations.shape))
 
 
 def steady_signs(quaternions: Float[Tensor, "n j 4"]) -> Float[Tensor, "n j 4"]:
@@ -188,10 +188,10 @@ def _amass_capture(folder: Path, path: Path) -> Sequence[Capture]:
     if len(poses) < LEAST_FRAMES:
         return []
     rotvecs = torch.from_numpy(poses.astype(np.float32)).unflatten(1, (52, 3))[:, list(SMPL_FROM_SMPLH)]
-    quaternions = roma.rotvec_to_unitquat(rotvecs)
+    quaternions = rotvec_to_quat(rotvecs)
     # AMASS's z axis points up: turned by a quarter about x, it becomes y.
     up = quaternions.new_tensor([-(0.5**0.5), 0, 0, 0.5**0.5]).expand(len(quaternions), 4)
-    quaternions[:, 0] = roma.quat_product(up, quaternions[:, 0])
+    quaternions[:, 0] = quat_product(up, quaternions[:, 0])
     x, y, z = torch.from_numpy(root.astype(np.float32)).unbind(-1)
     where = path.relative_to(folder).with_suffix("").parts
     name = "_".join(where)
