@@ -33,6 +33,7 @@ FIGURES = {
     "auc": Figure("AUC", "%", more_is_better=True),
     "root_error": Figure("root error", "mm"),
     "unposed_error": Figure("PVE unposed", "mm"),
+    "foot_slide": Figure("foot slide", "cm/s"),
 }
 """Every measure by name, in the order of the columns. The papers' "Accel" is the error of the acceleration, their PVE
 also goes by MPVPE; N-MPJPE is after the best scale, PA-MPJPE after the best scale, rotation and shift of each frame."""
@@ -51,8 +52,8 @@ class Errors:
     """Of the prediction, mean over the joints [mm/frame²]; none for a sequence's first and last frame."""
     acceleration_error: Float[Tensor, "a"] | None = None
     """[mm/frame²]."""
-    vertex_error: Float[Tensor, "m"] | None = None
-    """Of the surface, not root-aligned [mm]; None where the labels are no bodies."""
+    vertex_error: Float[Tensor, "_"] | None = None
+    """Of the surface, not root-aligned [mm], of all frames or some; None where the labels are no bodies."""
     n_mpjpe: Float[Tensor, "m"] | None = None
     """After the best scale of each frame [mm]."""
     velocity_error: Float[Tensor, "_"] | None = None
@@ -65,6 +66,8 @@ class Errors:
     """Of the root's place [mm]."""
     unposed_error: Float[Tensor, "m"] | None = None
     """Of the surface without pose, so of the shape alone [mm]."""
+    foot_slide: Float[Tensor, "_"] | None = None
+    """Speed of ankles that truly stand [cm/s], one value for each such ankle and step between frames."""
     action: str = ""
     """What the sequence shows, for tables by action; empty where nobody said."""
     activities: Int[Tensor, "p"] | None = None
