@@ -1,6 +1,6 @@
 """Reads an FBX or GLB file with Blender's own importers, and says where everything is: run by tests, under `bpy`.
 
-    python read_in_blender.py FILE OUT.npz SECONDS...
+    python read_in_blender.py -- FILE OUT.npz SECONDS...
 
 Places are metres in the axes of the file: x right, y up.
 """
@@ -16,7 +16,7 @@ Y_UP = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
 
 
 def main() -> None:
-    path, out, *seconds = sys.argv[1:]
+    path, out, *seconds = sys.argv[sys.argv.index("--") + 1 :]
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
     if path.endswith(".fbx"):
@@ -81,11 +81,13 @@ def surface(mesh) -> np.ndarray:
 
 def camera(thing) -> dict:
     world, data = np.array(thing.matrix_world), thing.data
+    along = int(data.sensor_fit == "VERTICAL")
     return {
         "place": (Y_UP @ world[:3, 3]).tolist(),
         "forward": (Y_UP @ -world[:3, 2]).tolist(),
         "up": (Y_UP @ world[:3, 1]).tolist(),
-        "focal": data.lens / (data.sensor_height if data.sensor_fit == "VERTICAL" else data.sensor_width),
+        "along": along,  # The side of the picture that the focal length is a multiple of: 0 width, 1 height.
+        "focal": data.lens / (data.sensor_width, data.sensor_height)[along],
         "shift": [data.shift_x, data.shift_y],
     }
 

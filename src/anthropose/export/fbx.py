@@ -11,13 +11,14 @@ import os
 import queue
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,6 +58,7 @@ def write_fbx(
     floor: float | None = None,
     joints: Naming | str = "smpl",
     fps: float | None = None,
+    start: float = 0.0,
     progress: Callable[[float], None] = lambda share: None,
     silence: float = SILENCE,
 ) -> None:
@@ -72,6 +74,7 @@ def write_fbx(
         floor: height of the floor over the camera [m]; estimated from the feet when not given.
         joints: whose names the bones get (`naming.py`).
         fps: frames per second of the file; the first motion's video's mean rate when not given.
+        start: the time in the video [s] at which the file begins.
         progress: called with the share that is done.
         silence: seconds that Blender may work without a word.
 
@@ -86,7 +89,10 @@ def write_fbx(
     rate = motions[0].fps if fps is None else fps
     if not (math.isfinite(rate) and rate > 0):
         raise UserError(f"{path}: a frame rate is greater than 0, found {rate}")
-    arrays = _scene(figures, body, names, rate, -floor)
+    last = max(float(motion.seconds[-1]) for motion in motions)
+    if not start <= last:
+        raise UserError(f"{path}: the motions end at {last:.2f} s, before the file would begin at {start:.2f} s")
+    arrays = _scene(figures, body, names, rate, start, -floor)
     with whole_file(path) as part, tempfile.TemporaryDirectory(prefix="anthropose-fbx-") as folder:
         part.touch()  # A folder that cannot be written is told before the work, not after.
         np.savez(given := Path(folder) / "scene.npz", **arrays)
@@ -120,19 +126,18 @@ def _command(program: str) -> list[str]:
 
 
 def _scene(
-    figures: list[Figure], body: BodyModel, names: tuple[str, ...], rate: float, lift: float
+    figures: list[Figure], body: BodyModel, names: tuple[str, ...], rate: float, start: float, lift: float
 ) -> dict[str, np.ndarray]:
     """Everything that the worker needs; each person's arrays are under their index."""
     motions = [figure.motion for figure in figures]
-    origin = min(0.0, *(float(motion.seconds[0]) for motion in motions))
     end = max(float(motion.seconds[-1]) for motion in motions)
     arrays: dict[str, np.ndarray] = {}
     for index, figure in enumerate(figures):
-        arrays |= {f"{index}/{name}": array for name, array in _person(figure, body, rate, origin, end).items()}
+        arrays |= {f"{index}/{name}": array for name, array in _person(figure, body, rate, start, end).items()}
     camera = motions[0].camera
     settings: dict[str, Any] = {
         "fps": rate,
-        "frames": math.floor((end - origin) * rate + 0.01) + 1,
+        "frames": math.floor((end - start) * rate + 0.01) + 1,
         "camera": {"focal": camera.focal, "center": camera.center, "size": camera.size, "height": lift},
         "persons": [
             {
@@ -152,14 +157,14 @@ def _scene(
     return arrays | {"settings": np.array(json.dumps(settings))}
 
 
-def _person(figure: Figure, body: BodyModel, rate: float, origin: float, end: float) -> dict[str, np.ndarray]:
+def _person(figure: Figure, body: BodyModel, rate: float, start: float, end: float) -> dict[str, np.ndarray]:
     """Shape, binding and keys of one person; lengths in centimetres, quaternions w, x, y, z."""
     seconds = figure.motion.seconds
-    frames = key_frames(seconds - origin, rate)
-    times = origin + torch.from_numpy(frames) / rate
+    frames = key_frames(seconds - start, rate)
+    times = start + torch.from_numpy(frames) / rate
     turns = unbroken_quaternions(interpolate_rotations(figure.rotations, seconds, times))
     positions = interpolate(figure.positions, seconds, times)
-    changes, shown = visibility(seconds - origin, figure.motion.fps, end - origin)
+    changes, shown = visibility(seconds - start, figure.motion.fps, end - start)
     bound = body.skinning.nonzero()
     return {
         "rest": CENTIMETRES * figure.shape.joints.numpy(),
@@ -205,7 +210,7 @@ def _run(command: list[str], progress: Callable[[float], None], silence: float) 
     try:
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, errors="replace",
+            text=True, errors="replace", start_new_session=True,
         )  # fmt: skip
     except OSError as error:
         raise UserError(f"{command[0]} could not be started ({error.strerror}); FBX needs a Python with bpy") from error
@@ -219,14 +224,22 @@ def _run(command: list[str], progress: Callable[[float], None], silence: float) 
                 if line.startswith("progress "):
                     progress(share := max(share, float(line.split()[1])))  # It goes back to the first frame at the end.
         except BaseException:
-            child.kill()
+            _kill(child)
             raise
     if "done" not in said:
         raise _failure(command[0], said, child.returncode)
     progress(1.0)
 
 
-def _lines(stream: IO[str], silence: float) -> Iterator[str]:
+def _kill(child: subprocess.Popen) -> None:
+    """Ends the child with all that it started: Blender may stand behind a script."""
+    if hasattr(os, "killpg"):
+        os.killpg(child.pid, signal.SIGKILL)
+    else:
+        child.kill()
+
+
+def _lines(stream: Iterable[str], silence: float) -> Iterator[str]:
     """The lines of a stream as they come.
 
     Raises:

@@ -12,6 +12,7 @@ import json
 import math
 import os
 import sys
+import traceback
 
 import numpy as np
 
@@ -45,8 +46,6 @@ def main() -> None:
     tell_progress(scene, settings["frames"])
     export(given[1])
     print("done", flush=True)
-    # Some builds of bpy crash while Python shuts down; the file is written and closed.
-    os._exit(0)
 
 
 def set_clock(scene, fps: float, frames: int) -> None:
@@ -190,5 +189,16 @@ def export(path: str) -> None:
     )
 
 
+def leave(code: int) -> None:
+    """Ends the process at once: some builds of bpy crash or hang while Python shuts down."""
+    sys.stdout.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except BaseException:
+        traceback.print_exc(file=sys.stdout)
+        leave(1)
+    leave(0)
