@@ -5,20 +5,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pygltflib
 import pytest
 import torch
 import trimesh
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from anthropose.body.files import load_body
 from anthropose.body.model import BodyModel
 from anthropose.errors import UserError
 from anthropose.export.gltf import smooth_normals, strongest_four, unbroken_quaternions, write_glb
+from anthropose.export.naming import joint_names
 from anthropose.export.scene import visibility
 from anthropose.export.sticks import BALL, stick_figure
 from anthropose.geometry.rotations import quat_to_rotmat, rotvec_to_rotmat
 from anthropose.motion import Motion, Track
-from anthropose.skeleton import Skeleton
+from anthropose.skeleton import SMPL_24, Skeleton
 from tests.export.made_up import motion, stick_body
 from tests.export.read_glb import Glb
 
@@ -317,3 +320,43 @@ def test_a_path_below_a_file_is_refused(body: BodyModel, tmp_path: Path) -> None
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="in the way"):
         write_glb([motion(body)], body, tmp_path / "file" / "scene.glb")
+
+
+@pytest.mark.parametrize("naming", ["mixamo", "vrm", "unreal"])
+def test_joints_can_have_the_names_of_other_programs(naming: str, body: BodyModel, tmp_path: Path) -> None:
+    write_glb(
+        [motion(body, person=0), _without_body(motion(body, person=1))], body, tmp_path / "scene.glb", joints=naming
+    )
+    glb = Glb(tmp_path / "scene.glb")
+    bodily, sticks = ([glb.tree["nodes"][j]["name"] for j in skin["joints"]] for skin in glb.tree["skins"])
+    assert tuple(bodily) == joint_names(naming)
+    assert tuple(sticks) == SMPL_24.joints, "sticks keep the names of what they are"
+
+
+def test_pygltflib_finds_every_joint_where_the_motion_has_it(body: BodyModel, tmp_path: Path) -> None:
+    one = motion(body, GAPPY, person=3, fps=29.97, betas=SHAPE, start=(-1, 0, 6))
+    write_glb([motion(body), one], body, tmp_path / "scene.glb", floor=-1.2)
+    gltf = pygltflib.GLTF2().load_binary(tmp_path / "scene.glb")
+
+    def array(index: int) -> np.ndarray:
+        accessor = gltf.accessors[index]
+        start = gltf.bufferViews[accessor.bufferView].byteOffset
+        width = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}[accessor.type]
+        return np.frombuffer(gltf.binary_blob(), np.float32, accessor.count * width, start).reshape(-1, width)
+
+    nodes = gltf.skins[1].joints
+    turns, paths = {}, {}
+    for channel in gltf.animations[0].channels:
+        sampler = gltf.animations[0].samplers[channel.sampler]
+        if channel.target.node in nodes and channel.target.path in ("rotation", "translation"):
+            assert array(sampler.input)[:, 0] == pytest.approx(one.seconds.numpy(), abs=1e-6)
+            of = turns if channel.target.path == "rotation" else paths
+            of[channel.target.node] = array(sampler.output)
+    places, directions = np.zeros((24, len(one), 3)), [Rotation.identity()] * 24
+    for joint, (node, parent) in enumerate(zip(nodes, SMPL_24.parents, strict=True)):
+        above = directions[parent] if parent >= 0 else Rotation.identity()
+        offset = paths.get(node, np.array(gltf.nodes[node].translation)[None])
+        places[joint] = above.apply(offset) + (places[parent] if parent >= 0 else 0)
+        directions[joint] = above * Rotation.from_quat(turns[node])
+    truth = in_scene(one.joints + one.translation[:, None], -1.2)
+    assert np.abs(places.transpose(1, 0, 2) - truth).max() < 1e-5
