@@ -17,7 +17,7 @@ SMALL = {
     "mediapipe-33": {
         "eye_inner": ("eye", (-0.022, 0.0, -0.015)),
         "eye_outer": ("eye", (0.008, 0.0, -0.02)),
-        "thumb": ("thumb_tip", (-0.03, 0.0, -0.01)),
+        "thumb": ("thumb_tip", (-0.033, 0.044, -0.058)),
     }
 }
 """Skeleton -> keypoint without its side -> the point of BODY_54 near which it lies, and how far off [m], as

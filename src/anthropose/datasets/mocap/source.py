@@ -195,7 +195,7 @@ class MocapSource:
         points = points + translation[:, :, None]
         points = torch.cat([points[..., :2], points[..., 2:].clamp_min(NEAREST)], dim=-1)
         seen = project(points, views.focal[:, None].expand(rows, frames), views.size[:, None].expand(-1, frames, 2) / 2)
-        keypoints, squares = self._detected(seen, self._figure.valid[kind], views.size, draws)
+        keypoints, squares = self._detected(seen, points, self._figure.valid[kind], views.size, draws)
         return MocapBatch(
             keypoints=keypoints,
             skeleton=self.skeleton,
@@ -221,13 +221,18 @@ class MocapSource:
         return performance.root * (_legs(rest) / LEG)[:, None, None], rest[:, 0]
 
     def _detected(
-        self, seen: Float[Tensor, "b t k 2"], valid: Tensor, size: Float[Tensor, "b 2"], draws: Draws
+        self,
+        seen: Float[Tensor, "b t k 2"],
+        places: Float[Tensor, "b t k 3"],
+        valid: Tensor,
+        size: Float[Tensor, "b 2"],
+        draws: Draws,
     ) -> tuple[Float[Tensor, "b t k 3"], Float[Tensor, "b t 3"]]:
         """Keypoints with their errors, and the squares around them."""
         there = valid[:, None, :, None].expand(*seen.shape[:3], 1).to(seen)
         whole, _ = squares_around(torch.cat([seen, there], dim=-1))
         noise = self.config.noise
-        keypoints = detected(seen, valid, whole[..., 2], size, self.skeleton, draws, noise)
+        keypoints = detected(seen, places, valid, whole[..., 2], size, self.skeleton, self.config.rate, draws, noise)
         squares, enough = squares_around(keypoints)
         squares = steadied(torch.where(enough[..., None], squares, whole))
         return keypoints, off_squares(squares, draws, noise)
