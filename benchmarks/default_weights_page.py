@@ -146,6 +146,8 @@ def _cell(results: Results, figure: str) -> str:
     value = results.overall.values.get(figure)
     if value is None or value != value:
         return "-"
+    if value == 0:
+        return "0"
     if figure not in WITH_INTERVAL or figure not in results.intervals:
         return f"{value:.1f}"
     low, high = results.intervals[figure]
