@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# DynaBOA's BaseModel made small, on drawn pictures of made-up motion. An earlier form of it, 8 epochs on 3072 pictures,
-# went from 191 to 131 mm PA-MPJPE in a minute on one core; the longer one of now has not been measured.
+# DynaBOA's BaseModel made small, on drawn pictures of made-up motion: PA-MPJPE 160 mm after the first epoch, 191 mm at its
+# worst, 122 mm at the end (mean pose: 118 mm). 4 minutes on one core of a busy machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 MOCAP=${MOCAP:-out/made-up-motion}

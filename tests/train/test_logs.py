@@ -1,9 +1,11 @@
 import csv
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from matplotlib import figure
 from PIL import Image
 from rich.console import Console
 
@@ -95,6 +97,28 @@ def test_without_a_terminal_only_lines_are_printed() -> None:
         board.step()
         board.line("epoch 2 of 3: loss 2.5 [m]")
     assert screen.getvalue() == "epoch 2 of 3: loss 2.5 [m]\n"
+
+
+def test_a_curves_axes_have_units_and_a_tiny_term_flattens_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[figure.Figure] = []
+
+    class Kept(figure.Figure):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            kept.append(self)
+
+    monkeypatch.setattr(figure, "Figure", Kept)
+    rows = [row(k, loss=30 / k, rate=1e-4 * k, **{"loss/pose": 29 / k, "loss/camera": 1e-8}) for k in range(1, 6)]
+    rows += [row(6, **{"validation/pa_mpjpe": 54.0})]
+    write_curve(tmp_path / "curve.png", rows, "dynaboa mocap-small", ["pa_mpjpe"])
+    losses, validation, rates = kept[0].axes
+    assert losses.get_ylim()[0] > 1
+    assert [text.get_text() for text in losses.get_legend().get_texts()] == ["camera (below 3e-05)", "pose", "loss"]
+    assert validation.get_ylabel() == "validation: PA-MPJPE [mm]"
+    assert rates.get_ylabel() == "learning rate"
+    assert {"1e-4", "2e-4", "5e-4"} <= {label.get_text() for label in rates.get_yticklabels()}
 
 
 @pytest.mark.parametrize("validated", [False, True])

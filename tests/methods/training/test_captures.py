@@ -51,6 +51,7 @@ def made(method: str, captures: Path) -> Job:
 @pytest.mark.parametrize("method", MODULES)
 def test_every_stage_takes_a_step_and_is_validated(method: str, captures: Path) -> None:
     job = made(method, captures)
+    assert 20 < job.config["mean_pose"]["pa_mpjpe"] < 400, "what it has to beat"
     for stage in job.stages:
         first, second = islice(stage.batches(0, Share()), 2)
         stage.network.train()

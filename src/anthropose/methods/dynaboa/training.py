@@ -4,7 +4,7 @@ The authors published the weights but not the training. They say: Human3.6M alon
 and their weights; about 90 epochs. The rest is SPIN's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,7 @@ from anthropose.methods.dynaboa.losses import HIPS, figure_of
 from anthropose.methods.dynaboa.model import BaseModel, BaseModelConfig
 from anthropose.methods.dynaboa.preprocessing import LABELLED
 from anthropose.methods.training import Setting, publisher, seed_of, seeded
-from anthropose.methods.training.captures import folders_of
+from anthropose.methods.training.captures import folders_of, mean_pose
 from anthropose.methods.training.figures import rooted_errors
 from anthropose.methods.training.sets import VALIDATION, find_sets
 from anthropose.methods.training.small import Cosine
@@ -198,6 +198,10 @@ class PictureData:
         if not len(training):
             raise UserError("the sets of this training hold no pictures")
         self.record: dict[str, Any] = {"sets": sets, "pictures": len(training)}
+        """What of the data changes the training, as JSON values; where pictures are drawn also the errors [mm] of their
+        mean pose on the held-out ones, for comparison."""
+        if isinstance(training, DrawnPictures):
+            self.record["mean_pose"] = self._errors(partial(_turned, mean_pose(training.rotations)))
 
     def batches(self, epoch: int, share: Share) -> Iterator[PictureBatch]:
         """All pictures once, in a shuffled order, each varied anew."""
@@ -207,22 +211,31 @@ class PictureData:
         groups = (order[first : first + size] for first in range(0, len(order), size))
         return self._training.batches((share.of(group) for group in groups if len(group) >= share.processes), seed)
 
-    @torch.no_grad()
     def validate(self, network: BaseModel) -> dict[str, float]:
         """Errors [mm] of LSP's joints in pictures of the validation that have a body."""
+        device = next(network.parameters()).device
+        return self._errors(lambda batch: network(batch.images.to(device)))
+
+    @torch.no_grad()
+    def _errors(self, predict: Callable[[PictureBatch], Prediction]) -> dict[str, float]:
         assert self.validation is not None
         numbers = np.unique(np.linspace(0, len(self.validation) - 1, VALIDATED).astype(int))
         groups = np.array_split(numbers, -(-len(numbers) // self._preset.batch))
-        device = next(network.parameters()).device
         found: list[Tensor] = []
         wanted: list[Tensor] = []
         for batch in self.validation.batches(groups, (0,)):
-            own = network(batch.images.to(device))
             truth = Prediction(BodyPose(batch.rotations, batch.betas), torch.ones(len(batch.betas), 3))
-            for prediction, joints in ((own, found), (truth, wanted)):
+            for prediction, joints in ((predict(batch), found), (truth, wanted)):
                 body = self._setting.body_on(prediction.camera.device)
                 joints.append(result_of(prediction, body, LSP_14).joints.cpu()[batch.has_body])
         return rooted_errors(torch.cat(found), torch.cat(wanted), LSP_14)
+
+
+def _turned(pose: Float[Tensor, "24 3 3"], batch: PictureBatch) -> Prediction:
+    """A pose in every picture, turned and shaped as the truth is."""
+    rotations = pose.repeat(len(batch.rotations), 1, 1, 1)
+    rotations[:, 0] = batch.rotations[:, 0]
+    return Prediction(BodyPose(rotations, batch.betas), torch.ones(len(batch.betas), 3))
 
 
 RELEASED = BaseModelPreset(

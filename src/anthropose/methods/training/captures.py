@@ -27,6 +27,15 @@ FACING = (1.0, -1.0, -1.0)
 """The diagonal of the rotation of somebody upright who faces the camera."""
 
 
+def mean_pose(rotations: Float[Tensor, "n 24 3 3"]) -> Float[Tensor, "24 3 3"]:
+    """The rotations nearest to the mean of many; the root faces the camera."""
+    u, _, v = torch.linalg.svd(rotations.mean(0))
+    handed = torch.det(u @ v)[:, None, None] * v[:, 2:]
+    mean = u @ torch.cat([v[:, :2], handed], dim=1)
+    mean[0] = torch.diag(torch.tensor(FACING))
+    return mean
+
+
 class CaptureData:
     """Motion capture as a preset wants it; people of other motions are held out for the validation."""
 
@@ -103,10 +112,7 @@ class CaptureData:
     def _mean(self) -> Prediction:
         """The mean pose, shape and crop camera of what is learned from; the root faces the camera."""
         drawn = [self._source.batch(HELD_OUT_SEED, step, 64, 1) for step in range(8)]
-        u, _, v = torch.linalg.svd(torch.cat([one.rotations[:, 0] for one in drawn]).mean(0))
-        handed = torch.det(u @ v)[:, None, None] * v[:, 2:]
-        rotations = u @ torch.cat([v[:, :2], handed], dim=1)
-        rotations[0] = torch.diag(torch.tensor(FACING))
+        rotations = mean_pose(torch.cat([one.rotations[:, 0] for one in drawn]))
         betas = torch.cat([one.betas for one in drawn]).mean(0)
         return Prediction(BodyPose(rotations, betas), torch.cat([one.crop_camera[:, 0] for one in drawn]).mean(0))
 
