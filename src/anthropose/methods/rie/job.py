@@ -197,7 +197,7 @@ def _trainings() -> dict[str, tuple[RIEPreset, ...]]:
     return found
 
 
-FILLED = replace(LIFTING.noise, missing=0.0, hidden=0.0, beyond=100.0)
+FILLED = replace(LIFTING.noise, missing=0.0, hidden=0.0, withheld=0.0)
 """Of keypoints that are all there, since a clip's gaps are filled before RIE sees it."""
 
 
