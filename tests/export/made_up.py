@@ -1,14 +1,16 @@
 """A small body and motions that need no data files."""
 
+from dataclasses import replace
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from anthropose.body.model import BodyModel
 from anthropose.geometry.rotations import rotvec_to_rotmat
 from anthropose.motion import BodyPose, Camera, Motion, Track
-from anthropose.skeleton import COCO_17, SMPL_24
+from anthropose.skeleton import COCO_17, H36M_VP3D_17, SMPL_24
 
 REST = torch.tensor(
     [[0, 0.95, 0], [0.07, 0.86, 0], [-0.07, 0.86, 0], [0, 1.06, -0.02], [0.08, 0.46, 0], [-0.08, 0.46, 0],
@@ -147,3 +149,27 @@ def motion(
         body_model=body.name,
         method="made-up",
     )
+
+
+GAP = slice(20, 30)
+"""The frames in which the person of `with_a_gap` is not seen."""
+
+
+def with_a_gap(body: BodyModel, **settings: object) -> Motion:
+    """A person seen in frames 0 to 59 but for those of GAP."""
+    frames = torch.cat([torch.arange(GAP.start), torch.arange(GAP.stop, 60)])
+    return motion(body, frames.double() / 30, **settings)
+
+
+def lifted(one: Motion) -> Motion:
+    """The same as a lifter gives it: joints of H36M_VP3D_17 without a body, bones as long in every frame."""
+    other = {"hip": "pelvis", "h36m_spine": "spine2", "h36m_head": "head", "head_top": "head"}
+    joints = one.joints[:, [SMPL_24.index(other.get(name, name)) for name in H36M_VP3D_17.joints]]
+    top = H36M_VP3D_17.index("head_top")
+    joints[:, top] += joints[:, top] - joints[:, H36M_VP3D_17.index("neck")]
+    return replace(one, skeleton=H36M_VP3D_17, joints=joints, body=None, body_model="", method="rie")
+
+
+def scene_joints(one: Motion, floor: float) -> np.ndarray:
+    """The joints of the motion with y up, metres."""
+    return (one.joints + one.translation[:, None]).numpy().astype(np.float64) * [1, -1, -1] - [0, floor, 0]

@@ -1,6 +1,5 @@
 """BVH files, read back by a plain parser with forward kinematics of its own."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,8 @@ from anthropose.errors import UserError
 from anthropose.export.bvh import euler_zxy, write_bvh
 from anthropose.export.regular import even_times
 from anthropose.geometry.rotations import rotvec_to_rotmat
-from anthropose.motion import Motion
 from anthropose.skeleton import SMPL_24
-from tests.export.made_up import motion, stick_body
+from tests.export.made_up import GAP, lifted, motion, scene_joints, stick_body, with_a_gap
 from tests.export.read_bvh import Bvh
 
 SHAPE = torch.tensor([2.0, -1.0, 1.5, 0, 0, 0, 0.5, 0, 0, -1])
@@ -25,11 +23,6 @@ SHAPE = torch.tensor([2.0, -1.0, 1.5, 0, 0, 0, 0.5, 0, 0, -1])
 @pytest.fixture
 def body() -> BodyModel:
     return stick_body()
-
-
-def scene_joints(one: Motion, floor: float) -> np.ndarray:
-    """The joints of the motion with y up, metres."""
-    return (one.joints + one.translation[:, None]).numpy() * [1, -1, -1] - [0, floor, 0]
 
 
 def joints_of(path: Path) -> np.ndarray:
@@ -56,6 +49,16 @@ def test_another_library_reads_the_same_joints(body: BodyModel, tmp_path: Path) 
         places = {joint.Name: np.array(joint.PositionWorld) / 100 for joint, *_ in skeleton.layout()}
         joints = np.stack([places[name] for name in SMPL_24.joints])
         assert np.abs(joints - scene_joints(one, -1.1)[frame]).max() < 1e-3
+
+
+def test_pybvh_reads_the_same_joints(body: BodyModel, tmp_path: Path) -> None:
+    pybvh = pytest.importorskip("pybvh", reason="a third reader of BVH files; pip install pybvh")
+    one = motion(body, torch.arange(20) / 30, betas=SHAPE)
+    write_bvh(one, body, tmp_path / "a.bvh", floor=-1.1)
+    read = pybvh.read_bvh_file(str(tmp_path / "a.bvh"))
+    assert read.frame_time == pytest.approx(1 / 30, abs=1e-6)
+    joints = read.joint_positions()[:, [read.joint_names.index(name) for name in SMPL_24.joints]] / 100
+    assert np.abs(joints - scene_joints(one, -1.1)).max() < 1e-3
 
 
 def test_wild_rotations_come_back_as_well(body: BodyModel, tmp_path: Path) -> None:
@@ -143,3 +146,40 @@ def test_a_motion_with_bad_numbers_is_refused(body: BodyModel, tmp_path: Path) -
     with pytest.raises(UserError, match="rotations of 1 frames, the first of them 3, are not finite"):
         write_bvh(one, body, tmp_path / "a.bvh")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_joints_of_a_body_can_go_by_the_names_of_mixamo(body: BodyModel, tmp_path: Path) -> None:
+    write_bvh(motion(body), body, tmp_path / "a.bvh", joints="mixamo")
+    names = Bvh(tmp_path / "a.bvh").names
+    assert names[0] == "mixamorig:Hips"
+    assert "mixamorig:LeftForeArm" in names
+
+
+def test_a_gap_in_the_track_is_bridged_and_the_frames_after_it_keep_their_time(body: BodyModel, tmp_path: Path) -> None:
+    one = with_a_gap(body)
+    write_bvh(one, body, tmp_path / "a.bvh", floor=0.0)
+    joints, truth = joints_of(tmp_path / "a.bvh") / 100, scene_joints(one, 0.0)
+    assert len(joints) == 60
+    assert np.abs(joints[one.track.frames.numpy()] - truth).max() < 1e-4
+    along = np.linspace(truth[GAP.start - 1, 0], truth[GAP.start, 0], 12)[1:-1]
+    assert np.abs(joints[GAP, 0] - along).max() < 1e-4
+
+
+def test_lifted_joints_come_back_where_their_bones_keep_their_length(body: BodyModel, tmp_path: Path) -> None:
+    one = lifted(motion(body, betas=SHAPE))
+    write_bvh(one, body, tmp_path / "a.bvh", floor=-1.1)
+    bvh = Bvh(tmp_path / "a.bvh")
+    joints = bvh.positions()[:, [bvh.names.index(name) for name in one.skeleton.joints]] / 100
+    assert np.abs(joints - scene_joints(one, -1.1)).max() < 1e-4
+
+
+def test_another_library_reads_the_same_lifted_joints(body: BodyModel, tmp_path: Path) -> None:
+    bvhio = pytest.importorskip("bvhio", reason="a second reader of BVH files; pip install bvhio")
+    one = lifted(motion(body, torch.arange(8) / 30))
+    write_bvh(one, body, tmp_path / "a.bvh", floor=0.0)
+    skeleton = bvhio.readAsHierarchy(str(tmp_path / "a.bvh"))
+    for frame in (0, 7):
+        skeleton.loadPose(frame)
+        places = {joint.Name: np.array(joint.PositionWorld) / 100 for joint, *_ in skeleton.layout()}
+        joints = np.stack([places[name] for name in one.skeleton.joints])
+        assert np.abs(joints - scene_joints(one, 0.0)[frame]).max() < 1e-3

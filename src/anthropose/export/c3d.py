@@ -70,7 +70,10 @@ def write_c3d(
     file.add_parameter("POINT", "Y_SCREEN", ["+Y"])
     file["data"]["points"] = np.concatenate([places, np.ones((1, *places.shape[1:]))])
     with whole_file(path) as part:
-        file.write(str(part))
+        part.touch()  # What is wrong with the folder is told better by Python.
+        plain = part.with_suffix(".c3d")  # Other endings, capitals too, get this one appended.
+        file.write(str(plain))
+        plain.replace(part)
 
 
 def _label(points: Points, joint: str, several: bool) -> str:

@@ -19,6 +19,7 @@ from anthropose.export.result_pickle import write_results
 from anthropose.export.scene import BODY_METHODS
 from anthropose.export.tables import write_csv
 from anthropose.export.trc import write_trc
+from anthropose.export.usd import write_usd
 from anthropose.motion import FORMAT, Motion
 from anthropose.settings import ExportOptions
 
@@ -91,7 +92,7 @@ FORMATS = {
         (".fbx",),
         "everyone, skinned and animated, by Blender",
         _everyone(write_fbx),
-        ("joints", "fps", "floor"),
+        ("joints", *CLOCK, "floor"),
         bodies=True,
         extra="fbx",
         check=blender_command,
@@ -110,6 +111,14 @@ FORMATS = {
         (*TABLE, *CLOCK, "floor"),
         extra="c3d",
         check=_module("ezc3d", "ezc3d", "c3d"),
+    ),
+    "usd": Format(
+        (".usd", ".usda", ".usdc"),
+        "everyone, skinned and animated",
+        _everyone(write_usd),
+        ("joints", "floor"),
+        extra="usd",
+        check=_module("pxr", "usd-core", "usd"),
     ),
     "amass": Format(
         (".npz",), "one person in AMASS's layout", _one(write_amass), (*CLOCK, "floor"), several=False, bodies=True

@@ -49,7 +49,7 @@ def write_trc(
     places[~seen_at(motion, times)] = np.nan
     first = round(float(times[0]) * rate) + 1
     rows = [
-        "\t".join([str(first + row), f"{time:.6f}", *_cells(place)])
+        "\t".join([str(first + row), f"{time:.6f}", *_cells(place), ""])
         for row, (time, place) in enumerate(zip(times.tolist(), places.numpy(), strict=True))
     ]
     lines = [*_header(path.name, points.skeleton.joints, rate, len(rows), first, unit), *rows]
@@ -58,7 +58,10 @@ def write_trc(
 
 
 def _header(name: str, joints: tuple[str, ...], rate: float, frames: int, first: int, unit: str) -> list[str]:
-    """The five lines and the empty one that every reader of the format counts."""
+    """The five lines and the empty one that every reader of the format counts.
+
+    All lines end with a tab, without which OpenSim misses the last cell of a line where that is empty.
+    """
     rate_text = f"{rate:.6f}".rstrip("0").rstrip(".")
     values = [rate_text, rate_text, str(frames), str(len(joints)), unit, rate_text, str(first), str(frames)]
     axes = [f"{axis}{number}" for number in range(1, len(joints) + 1) for axis in "XYZ"]
@@ -67,7 +70,7 @@ def _header(name: str, joints: tuple[str, ...], rate: float, frames: int, first:
         "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames",
         "\t".join(values),
         "Frame#\tTime\t" + "\t\t\t".join(joints) + "\t\t",
-        "\t\t" + "\t".join(axes),
+        "\t\t" + "\t".join(axes) + "\t",
         "",
     ]
 
