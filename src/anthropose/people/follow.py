@@ -52,7 +52,7 @@ class FollowConfig:
 
 
 @dataclass(frozen=True)
-class _Sight:
+class Sight:
     """One detection, as the follower sees it."""
 
     row: int
@@ -68,10 +68,10 @@ class _Sight:
 
 
 @dataclass
-class _Piece:
+class Piece:
     """An unbroken stretch of one person, with the filter at its end."""
 
-    sights: list[_Sight]
+    sights: list[Sight]
     state: Float[np.ndarray, "2 2"]
     """Place and velocity [pixels, pixels per second]."""
     covariance: Float[np.ndarray, "2 2"]
@@ -79,7 +79,7 @@ class _Piece:
     looks: Float[np.ndarray, "c"] = field(default_factory=lambda: np.zeros(0))
 
     @property
-    def last(self) -> _Sight:
+    def last(self) -> Sight:
         return self.sights[-1]
 
 
@@ -95,7 +95,7 @@ def follow(
         frames_per_second: of the video that the frame numbers count in.
         image_size: width and height in pixels.
     """
-    sights = _sights(detections, image_size)
+    sights = sights_of(detections, image_size)
     pieces = _linked(sights, frames_per_second, config)
     pieces = _joined(pieces, frames_per_second, config)
     pieces = [p for p in pieces if _is_person(p, frames_per_second, config)]
@@ -105,7 +105,7 @@ def follow(
     return [mend_sides(track) for track in tracks] if config.mend_sides else tracks
 
 
-def _sights(detections: Detections, image_size: tuple[int, int]) -> list[_Sight]:
+def sights_of(detections: Detections, image_size: tuple[int, int]) -> list[Sight]:
     """The usable rows: finite, touching the image, with an area, and not a double of a surer row of the same frame."""
     boxes, points = detections.boxes.double().numpy(), detections.keypoints.double().numpy()
     scores, looks = detections.scores.double().numpy(), detections.looks.double().numpy()
@@ -113,11 +113,11 @@ def _sights(detections: Detections, image_size: tuple[int, int]) -> list[_Sight]
     usable &= (boxes[:, 2:] > 0).all(axis=1) & (boxes[:, :2] < np.array(image_size)).all(axis=1)
     points = np.where(np.isfinite(points).all(axis=2, keepdims=True), points, 0.0)
     torso = _torso(detections.skeleton)
-    sights: list[_Sight] = []
+    sights: list[Sight] = []
     for row in np.nonzero(usable)[0].tolist():
         center, size = _center(boxes[row], points[row], torso), float((boxes[row, 2:] - boxes[row, :2]).max())
         frame = int(detections.frames[row])
-        sights.append(_Sight(row, frame, float(scores[row]), boxes[row], points[row], center, size, looks[row]))
+        sights.append(Sight(row, frame, float(scores[row]), boxes[row], points[row], center, size, looks[row]))
     return _without_doubles(sights)
 
 
@@ -133,8 +133,8 @@ def _center(box: np.ndarray, points: np.ndarray, torso: list[int]) -> np.ndarray
     return (box[:2] + box[2:]) / 2
 
 
-def _without_doubles(sights: list[_Sight]) -> list[_Sight]:
-    kept: list[_Sight] = []
+def _without_doubles(sights: list[Sight]) -> list[Sight]:
+    kept: list[Sight] = []
     for sight in sorted(sights, key=lambda s: (s.frame, -s.score)):
         same_frame = [other for other in reversed(kept[-40:]) if other.frame == sight.frame]
         if not any(_is_double(sight, other) for other in same_frame):
@@ -142,12 +142,12 @@ def _without_doubles(sights: list[_Sight]) -> list[_Sight]:
     return kept
 
 
-def _is_double(a: _Sight, b: _Sight) -> bool:
+def _is_double(a: Sight, b: Sight) -> bool:
     overlap = float(overlaps(a.box[None], b.box[None])[0, 0])
     return overlap > 0.85 or (overlap > 0.3 and _alikeness_of_points(a, b, np.zeros(2)) > 0.75)
 
 
-def _alikeness_of_points(a: _Sight, b: _Sight, shift: np.ndarray) -> float:
+def _alikeness_of_points(a: Sight, b: Sight, shift: np.ndarray) -> float:
     """COCO's object keypoint similarity with one width for all points, after moving `a` by `shift`."""
     weight = np.minimum(a.points[:, 2], b.points[:, 2])
     if weight.sum() < 1e-3:
@@ -156,11 +156,11 @@ def _alikeness_of_points(a: _Sight, b: _Sight, shift: np.ndarray) -> float:
     return float((weight * np.exp(-distance / (2 * (0.08 * max(a.size, b.size)) ** 2))).sum() / weight.sum())
 
 
-def _linked(sights: list[_Sight], rate: float, config: FollowConfig) -> list[_Piece]:
+def _linked(sights: list[Sight], rate: float, config: FollowConfig) -> list[Piece]:
     """The first pass: pieces without longer gaps."""
-    done: list[_Piece] = []
-    active: list[_Piece] = []
-    by_frame: dict[int, list[_Sight]] = {}
+    done: list[Piece] = []
+    active: list[Piece] = []
+    by_frame: dict[int, list[Sight]] = {}
     for sight in sights:
         by_frame.setdefault(sight.frame, []).append(sight)
     for frame, present in sorted(by_frame.items()):
@@ -170,14 +170,14 @@ def _linked(sights: list[_Sight], rate: float, config: FollowConfig) -> list[_Pi
         active = [p for p in active if p.last.frame >= oldest]
         sure = [s for s in present if s.score >= config.sure_score]
         doubtful = [s for s in present if s.score < config.sure_score]
-        free = _assigned(active, sure, rate, config)
+        free = assigned(active, sure, rate, config)
         missing = [p for p in active if p.last.frame < frame]
-        _assigned(missing, doubtful, rate, config)
-        active += [_begun(sight, config) for sight in free]
+        assigned(missing, doubtful, rate, config)
+        active += [begun(sight, config) for sight in free]
     return done + active
 
 
-def _assigned(pieces: list[_Piece], sights: list[_Sight], rate: float, config: FollowConfig) -> list[_Sight]:
+def assigned(pieces: list[Piece], sights: list[Sight], rate: float, config: FollowConfig) -> list[Sight]:
     """Gives each piece at most one sight; returns the sights left over."""
     if not pieces or not sights:
         return sights
@@ -194,7 +194,7 @@ def _assigned(pieces: list[_Piece], sights: list[_Sight], rate: float, config: F
     return [sight for i, sight in enumerate(sights) if i not in taken]
 
 
-def _similarity(piece: _Piece, sight: _Sight, rate: float, config: FollowConfig) -> float:
+def _similarity(piece: Piece, sight: Sight, rate: float, config: FollowConfig) -> float:
     """0 to 1: by place, overlap and keypoints, less where the clothes differ."""
     last = piece.last
     place, variance = _predicted(piece, (sight.frame - last.frame) / rate, config)
@@ -220,7 +220,7 @@ def _look_factor(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.clip(1 - 3 * (0.9 - likeness(a, b)), 0.2, 1))
 
 
-def _predicted(piece: _Piece, seconds: float, config: FollowConfig) -> tuple[np.ndarray, float]:
+def _predicted(piece: Piece, seconds: float, config: FollowConfig) -> tuple[np.ndarray, float]:
     """Where the person should be after so many seconds, and the variance of that place."""
     place = piece.state[0] + piece.state[1] * seconds
     moves = np.array([[1.0, seconds], [0.0, 1.0]])
@@ -233,13 +233,14 @@ def _process_noise(size: float, seconds: float, config: FollowConfig) -> np.ndar
     return np.outer(push, push) * (config.acceleration * size) ** 2
 
 
-def _begun(sight: _Sight, config: FollowConfig) -> _Piece:
+def begun(sight: Sight, config: FollowConfig) -> Piece:
+    """A piece of one sight: where someone was seen first."""
     place = (config.measurement_noise * sight.size) ** 2
     speed = (1.0 * sight.size) ** 2
-    return _Piece([sight], np.stack([sight.center, np.zeros(2)]), np.diag([place, speed]), sight.looks.copy())
+    return Piece([sight], np.stack([sight.center, np.zeros(2)]), np.diag([place, speed]), sight.looks.copy())
 
 
-def _extend(piece: _Piece, sight: _Sight, rate: float, config: FollowConfig) -> None:
+def _extend(piece: Piece, sight: Sight, rate: float, config: FollowConfig) -> None:
     """The Kalman filter's step, and the running mean of the looks."""
     seconds = (sight.frame - piece.last.frame) / rate
     moves = np.array([[1.0, seconds], [0.0, 1.0]])
@@ -252,7 +253,7 @@ def _extend(piece: _Piece, sight: _Sight, rate: float, config: FollowConfig) -> 
     piece.sights.append(sight)
 
 
-def _joined(pieces: list[_Piece], rate: float, config: FollowConfig) -> list[_Piece]:
+def _joined(pieces: list[Piece], rate: float, config: FollowConfig) -> list[Piece]:
     """The second pass: joins pieces of the same person, the surest pair first."""
     # A glimpse of a frame or two is as likely of someone else, and says nothing about where it was heading.
     pieces = [p for p in pieces if len(p.sights) >= max(config.glimpse_seconds * rate, config.least_frames)]
@@ -267,10 +268,10 @@ def _joined(pieces: list[_Piece], rate: float, config: FollowConfig) -> list[_Pi
             return pieces
         early, late = pair
         pieces = [p for p in pieces if p is not early and p is not late]
-        pieces.append(_Piece(early.sights + late.sights, late.state, late.covariance, late.looks))
+        pieces.append(Piece(early.sights + late.sights, late.state, late.covariance, late.looks))
 
 
-def _continues(early: _Piece, late: _Piece, rate: float) -> float:
+def _continues(early: Piece, late: Piece, rate: float) -> float:
     """How likely `late` is the same person as `early`, 0 to 1."""
     a, b = early.last, late.sights[0]
     gap = (b.frame - a.frame) / rate
@@ -285,28 +286,28 @@ def _continues(early: _Piece, late: _Piece, rate: float) -> float:
     return float(np.exp(-((miss / reach) ** 2) / 2)) * _look_factor(_mean_looks(early), _mean_looks(late)) * ratio
 
 
-def _median_size(sights: list[_Sight]) -> float:
+def _median_size(sights: list[Sight]) -> float:
     return float(np.median([s.size for s in sights]))
 
 
-def _mean_looks(piece: _Piece) -> np.ndarray:
+def _mean_looks(piece: Piece) -> np.ndarray:
     return np.mean([s.looks for s in piece.sights], axis=0)
 
 
-def _velocity(sights: list[_Sight]) -> np.ndarray:
+def _velocity(sights: list[Sight]) -> np.ndarray:
     """Pixels per frame between the ends of a few sights; zero for a single one."""
     frames = sights[-1].frame - sights[0].frame
     return (sights[-1].center - sights[0].center) / frames if frames else np.zeros(2)
 
 
-def _is_person(piece: _Piece, rate: float, config: FollowConfig) -> bool:
+def _is_person(piece: Piece, rate: float, config: FollowConfig) -> bool:
     """Whether the piece is long, sure and steady enough not to be a ghost."""
     long_enough = len(piece.sights) >= max(config.least_seconds * rate, config.least_frames)
     sure = float(np.mean([s.score for s in piece.sights])) >= config.least_mean_score
     return long_enough and sure and _unrest(piece, rate) <= config.most_unrest
 
 
-def _unrest(piece: _Piece, rate: float) -> float:
+def _unrest(piece: Piece, rate: float) -> float:
     """Median over time and keypoints of the speed against the torso, in sizes per second; zero without keypoints."""
     speeds = []
     # At high rates neighbouring frames differ by little but noise, which would count as speed.
@@ -319,7 +320,7 @@ def _unrest(piece: _Piece, rate: float) -> float:
     return float(np.median(speeds)) if speeds else 0.0
 
 
-def _is_part(piece: _Piece, other: _Piece) -> bool:
+def _is_part(piece: Piece, other: Piece) -> bool:
     """Whether a piece is a part of a longer one's body misread as a body: mostly inside it, and small or alike."""
     if len(piece.sights) >= len(other.sights):
         return False
@@ -336,7 +337,7 @@ def _inside(a: np.ndarray, b: np.ndarray) -> float:
     return float(shared / (a[2:] - a[:2]).prod())
 
 
-def _track(person: int, piece: _Piece, detections: Detections) -> Track:
+def _track(person: int, piece: Piece, detections: Detections) -> Track:
     own = detections[torch.tensor([sight.row for sight in piece.sights])]
     if not len(own.skeleton):
         return Track(person, own.frames, own.boxes)
