@@ -6,7 +6,7 @@ from pathlib import Path
 import anthropose
 
 LAYERS = [
-    ["errors", "progress", "settings", "colours"],
+    ["errors", "progress", "settings", "colours", "unchecked"],
     ["writing"],
     ["workspace"],
     ["geometry"],

@@ -7,6 +7,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from anthropose.unchecked import install
+
 if TYPE_CHECKING:
     from anthropose.body.files import load_body
     from anthropose.errors import UserError
@@ -22,6 +24,8 @@ __version__ = "0.1.0"
 # OpenMP's threads spin while they wait for each other. On a busy machine that made skinning 80 times slower (2 cores,
 # measured); asleep they lose nothing on a free one. It must be said before torch is loaded, and is only a default.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+install()
 
 _HOMES = {
     "BodyPose": "motion",

@@ -161,7 +161,7 @@ def test_without_the_extra_the_command_that_installs_it_is_named(
 
     monkeypatch.setitem(sys.modules, "lightning_fabric", None)
     with pytest.raises(UserError, match=r"pip install 'anthropose\[train\]'"):
-        train(plain(), tmp_path, CPU)
+        train(plain(), tmp_path, Options(device="cpu", devices=2))
 
 
 def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:

@@ -7,12 +7,9 @@ section 8.)
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from scipy.ndimage import gaussian_filter1d
-from scipy.signal import medfilt
 from torch import Tensor
 
 from anthropose.geometry.cameras import CROP
@@ -39,6 +36,8 @@ def crop_affine(
 
     Three points define it, which are float32 as published.
     """
+    import cv2  # here, since trainings on bare machines use the rest of this file
+
     center, width, height = np.array(square[:2], np.float64), square[2] * scale, square[-1] * scale
     sin, cos = np.sin(np.deg2rad(rotation)), np.cos(np.deg2rad(rotation))
     down = np.array([-height / 2 * sin, height / 2 * cos], np.float32)
@@ -60,6 +59,8 @@ def crop_image(
 
     Bilinear, black outside the image, and as published not smoothed where the image shrinks.
     """
+    import cv2
+
     return cv2.warpAffine(image, crop_affine(square, scale, rotation, size), (size, size), flags=cv2.INTER_LINEAR)
 
 
@@ -114,6 +115,9 @@ class Boxes:
 
     def smoothed(self, kernel: int = 11, sigma: float = 3.0) -> "Boxes":
         """The same through a median over `kernel` frames and a Gaussian of `sigma` frames; the data sets have 8."""
+        from scipy.ndimage import gaussian_filter1d
+        from scipy.signal import medfilt
+
         columns = (gaussian_filter1d(medfilt(column, kernel), sigma) for column in self.params.T)
         return Boxes(np.column_stack(list(columns)), self.start)
 

@@ -7,10 +7,20 @@ angles element by element breaks where they wrap around at pi.
 
 import math
 
-import roma
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from anthropose.geometry.rotations import (
+    quat_inverse,
+    quat_product,
+    quat_to_rotmat,
+    quat_to_rotvec,
+    rotmat_to_quat,
+    rotmat_to_rotvec,
+    rotvec_to_quat,
+    rotvec_to_rotmat,
+)
 
 _CHUNK = 1 << 19
 """Quaternions that the rotation smoother handles at once: 16 MiB each array, whatever the length of the motion."""
@@ -82,13 +92,13 @@ def one_euro_rotations(
     steps = _steps(seconds)
     smooth = [rotations[0]] if len(rotations) else []
     velocity = torch.zeros_like(rotations[0, ..., 0]) if len(rotations) else rotations
-    raw_turns = roma.rotmat_to_rotvec(rotations[:-1].transpose(-1, -2) @ rotations[1:]) if len(rotations) else rotations
+    raw_turns = rotmat_to_rotvec(rotations[:-1].transpose(-1, -2) @ rotations[1:]) if len(rotations) else rotations
     for raw_turn, rotation, step in zip(raw_turns, rotations[1:], steps, strict=True):
         share = _share(step, derivative_cutoff)
         velocity = share * raw_turn / step + (1 - share) * velocity
         share = _share(step, min_cutoff + beta * velocity.norm(dim=-1, keepdim=True))
-        turn = roma.rotmat_to_rotvec(smooth[-1].transpose(-1, -2) @ rotation)
-        smooth.append(smooth[-1] @ roma.rotvec_to_rotmat(share * turn))
+        turn = rotmat_to_rotvec(smooth[-1].transpose(-1, -2) @ rotation)
+        smooth.append(smooth[-1] @ rotvec_to_rotmat(share * turn))
     return torch.stack(smooth) if smooth else rotations.clone()
 
 
@@ -98,13 +108,14 @@ def slerp_recursively(rotations: Float[Tensor, "n *b 3 3"], share: float = 0.3) 
     This is MEVA's filter, which the evaluations of TCMR and GLoT offer (tcmr spec, section 7). It counts frames, not
     seconds, and lags; it is here for comparison, `one_euro_rotations` and `gaussian_rotations` are the better ones.
     """
-    raw = roma.rotmat_to_unitquat(rotations.double())
+    raw = rotmat_to_quat(rotations.double())
     smooth = [raw[0]] if len(raw) else []
     for rotation in raw[1:]:
-        smooth.append(roma.quat_normalize(roma.unitquat_slerp(smooth[-1], rotation, raw.new_tensor(share))))
+        turn = quat_to_rotvec(quat_product(quat_inverse(smooth[-1]), rotation))
+        smooth.append(_turned(smooth[-1], share * turn))
     if not smooth:
         return rotations.clone()
-    return roma.unitquat_to_rotmat(torch.stack(smooth)).to(rotations.dtype)
+    return quat_to_rotmat(torch.stack(smooth)).to(rotations.dtype)
 
 
 def gaussian(
@@ -141,7 +152,7 @@ def gaussian_rotations(
         _steps(seconds)
         return rotations.clone()
     rows, columns, weights = _local_polynomial(seconds, sigma, degree)
-    raw = roma.rotmat_to_unitquat(rotations.double()).reshape(len(rotations), -1, 4)
+    raw = rotmat_to_quat(rotations.double()).reshape(len(rotations), -1, 4)
     smooth = raw
     for _ in range(3):
         smooth = torch.cat(
@@ -150,7 +161,7 @@ def gaussian_rotations(
                 for first, last, inside in _chunks(rows, len(raw), raw.shape[1])
             ]
         )
-    return roma.unitquat_to_rotmat(smooth).reshape(rotations.shape).to(rotations.dtype)
+    return quat_to_rotmat(smooth).reshape(rotations.shape).to(rotations.dtype)
 
 
 def interpolate(
@@ -168,8 +179,8 @@ def interpolate_rotations(
     """Rotations at other times, along the shortest arcs between neighbours; the ends are held outside the range."""
     before, after, share = _neighbours(seconds, at)
     share = share.to(rotations.dtype).reshape(-1, *[1] * (rotations.ndim - 2))
-    turn = roma.rotmat_to_rotvec(rotations[before].transpose(-1, -2) @ rotations[after])
-    return rotations[before] @ roma.rotvec_to_rotmat(share * turn)
+    turn = rotmat_to_rotvec(rotations[before].transpose(-1, -2) @ rotations[after])
+    return rotations[before] @ rotvec_to_rotmat(share * turn)
 
 
 def _steps(seconds: Float[Tensor, "n"]) -> list[float]:
@@ -238,7 +249,11 @@ def _tangent_mean(
     weights: Float[Tensor, "w"],
 ) -> Float[Tensor, "m r 4"]:
     """`center` moved by the weighted sum of the turns from it to its neighbours in `raw`."""
-    away = roma.quat_product(roma.quat_conjugation(center)[rows], raw[columns])
-    turns = roma.unitquat_to_rotvec(away) * weights[:, None, None]
+    away = quat_product(quat_inverse(center)[rows], raw[columns])
+    turns = quat_to_rotvec(away) * weights[:, None, None]
     move = center.new_zeros(*center.shape[:-1], 3).index_add(0, rows, turns)
-    return roma.quat_normalize(roma.quat_product(center, roma.rotvec_to_unitquat(move)))
+    return _turned(center, move)
+
+
+def _turned(quats: Float[Tensor, "*b 4"], rotvecs: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 4"]:
+    return torch.nn.functional.normalize(quat_product(quats, rotvec_to_quat(rotvecs)), dim=-1)

@@ -3,36 +3,39 @@
 import logging
 import os
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 
 from anthropose.errors import UserError
+from anthropose.train.alone import OneDevice
 from anthropose.train.options import Options
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 _PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
-MISSING = "training needs lightning-fabric and tensorboard: pip install 'anthropose[train]'"
+MISSING = "several devices and float16 need lightning-fabric: pip install 'anthropose[train]'"
 
 
 def launch(options: Options) -> "Fabric":
     """Fabric with all its processes running; in each of them this call returns.
 
-    With several devices and without torchrun, Fabric runs the command of this process once more for each of them.
+    With several devices and without torchrun, Fabric runs the command of this process once more for each of them. One
+    device does without Fabric where it is not installed.
 
     Raises:
-        UserError: the packages of the extra `train` are missing, or the machine lacks what is asked for.
+        UserError: the machine lacks what is asked for, or Fabric is not installed and it takes that.
     """
-    try:
-        import tensorboard  # noqa: F401 - looked for now, not after an hour
-        from lightning_fabric import Fabric
-    except ImportError as error:
-        raise UserError(f"{MISSING} ({error})") from error
     device = _device(options)
     devices, nodes = _processes(options)
+    try:
+        from lightning_fabric import Fabric
+    except ImportError as error:
+        if devices * nodes > 1 or options.precision == "float16":
+            raise UserError(f"{MISSING} ({error})") from error
+        return cast("Fabric", OneDevice(device, _PRECISIONS[options.precision]))
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     fabric = Fabric(
         accelerator=device,

@@ -2,12 +2,12 @@
 
 import csv
 import math
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from anthropose.errors import UserError
+from anthropose.train.events import guarded, open_events
 from anthropose.writing import explain, whole_file
 
 FIRST = ("stage", "epoch", "step", "seconds", "loss")
@@ -27,32 +27,22 @@ class Log:
     """
 
     def __init__(self, folder: Path, step: int) -> None:
-        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-        from tensorboard.summary.writer.record_writer import RecordWriter
-
         self._path = folder / "log.csv"
         self.rows = [row for row in read_log(self._path) if row["step"] <= step]
         self._columns = list(FIRST)
         self._write_all()
-        events = folder / f"events.out.tfevents.{int(time.time())}.{step}.anthropose"
         try:
             self._csv = self._path.open("a", newline="")
-            self._events_path, self._events_file = events, events.open("wb")
         except OSError as error:
             raise UserError(explain(error, self._path)) from error
-        self._events = RecordWriter(self._events_file)
-        self._event = Event
-        self._send(Event(wall_time=time.time(), file_version="brain.Event:2"))
-        if step:
-            # TensorBoard forgets what the interrupted run wrote of later steps.
-            started = SessionLog(status=SessionLog.START)
-            self._send(Event(wall_time=time.time(), step=step + 1, session_log=started))
+        self._events = open_events(folder, step)
 
     def close(self) -> None:
         """Closes the files."""
-        for file in (self._csv, self._events_file):
+        for file in (self._csv, self._events):
             try:
-                file.close()
+                if file is not None:
+                    file.close()
             except OSError:
                 continue  # The disk is full, which has been said by whoever wrote last.
 
@@ -68,8 +58,9 @@ class Log:
             self._write_all()
             self._csv = self._path.open("a", newline="")
         else:
-            self._guarded(self._path, lambda: self._append(row))
-        self._send(self._summary(row))
+            guarded(self._path, lambda: self._append(row))
+        if self._events is not None:
+            self._events.add(row)
 
     def _append(self, row: Row) -> None:
         csv.DictWriter(self._csv, self._columns, restval="").writerow(row)
@@ -83,34 +74,6 @@ class Log:
             writer = csv.DictWriter(file, self._columns, restval="")
             writer.writeheader()
             writer.writerows(self.rows)
-
-    def _summary(self, row: Row) -> Any:
-        from tensorboard.compat.proto.summary_pb2 import Summary
-
-        values = [
-            Summary.Value(tag=_tag(key), simple_value=value)
-            for key, value in row.items()
-            if key not in ("stage", "step", "seconds")
-        ]
-        return self._event(wall_time=time.time(), step=row["step"], summary=Summary(value=values))
-
-    def _send(self, event: Any) -> None:
-        def write() -> None:
-            self._events.write(event.SerializeToString())
-            self._events.flush()
-
-        self._guarded(self._events_path, write)
-
-    def _guarded(self, path: Path, write: Any) -> None:
-        try:
-            write()
-        except OSError as error:
-            raise UserError(explain(error, path)) from error
-
-
-def _tag(key: str) -> str:
-    """TensorBoard's name for a column; it groups by what stands before the stroke."""
-    return "loss/total" if key == "loss" else key if "/" in key else f"run/{key}"
 
 
 def read_log(path: Path) -> list[Row]:

@@ -2,9 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from tyro.conf import arg
+try:
+    from tyro.conf import arg
+except ImportError:  # A bare machine has no command line; there a script starts the training.
+
+    def arg(**shown: str) -> Any:  # type: ignore[no-redef]
+        """How the command line would show an option."""
+        return shown
 
 
 @dataclass(frozen=True)

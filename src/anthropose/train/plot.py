@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,11 @@ _NAMES = {"pa_mpjpe": "PA-MPJPE [mm]", "mpjpe": "MPJPE [mm]"}
 """Of figures of validations, with their units; others go by their own names."""
 _SMALL = 1e-6
 """Terms that never reach this share of the loss are told and not drawn, since they would flatten all others."""
+
+
+def can_draw() -> bool:
+    """Whether matplotlib is installed."""
+    return find_spec("matplotlib") is not None
 
 
 def write_curve(path: Path, rows: Sequence[Row], title: str, best: Sequence[str]) -> None:

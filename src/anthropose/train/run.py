@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from anthropose.jobs import Job, Stage
-from anthropose.train.board import Board
 from anthropose.train.checkpoints import (
     Position,
     check_record,
@@ -24,7 +23,8 @@ from anthropose.train.launch import seed_all
 from anthropose.train.learner import Learner, average_statistics
 from anthropose.train.logs import Log, Means, Row
 from anthropose.train.options import Options
-from anthropose.train.plot import write_curve
+from anthropose.train.plain import open_board
+from anthropose.train.plot import can_draw, write_curve
 from anthropose.train.records import record_of, write_record
 from anthropose.train.together import first_does, gathered
 from anthropose.writing import remove_quietly
@@ -44,7 +44,7 @@ class Run:
         self.checkpoint = folder / CHECKPOINT
         self.weights = folder / f"{job.method}-{job.preset}.safetensors"
         self.interrupts = Interrupts()
-        self.board = Board(shown=fabric.is_global_zero)
+        self.board = open_board(shown=fabric.is_global_zero)
         self.log: Log | None = None
         self.saved: Position | None = None
         self._start = time.perf_counter()
@@ -97,7 +97,7 @@ class Run:
         self.board.__exit__(kind, error, trace)
         if self.log is not None:
             self.log.close()
-            if kind in (None, KeyboardInterrupt) and self.log.rows:
+            if kind in (None, KeyboardInterrupt) and self.log.rows and can_draw():
                 title = f"{self.job.method} {self.job.preset}"
                 write_curve(self.folder / "curve.png", self.log.rows, title, [stage.best for stage in self.job.stages])
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
@@ -100,7 +99,11 @@ class FeatureWriter:
 
     def _crop(self, raw: RawSequence, frame: int, picture: np.ndarray, size: int) -> np.ndarray:
         if raw.crop_scale is None:
-            return picture if picture.shape[:2] == (size, size) else cv2.resize(picture, (size, size))
+            if picture.shape[:2] == (size, size):
+                return picture
+            import cv2  # here, since trainings on bare machines import this file and prepare nothing
+
+            return cv2.resize(picture, (size, size))
         if raw.sequence.boxes is None:
             raise ValueError(f"{raw.sequence.name}: its reader gives pictures to crop, but no boxes")
         return crop_image(picture, raw.sequence.boxes[frame], size, self.crop_scale or raw.crop_scale)

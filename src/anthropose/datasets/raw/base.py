@@ -17,13 +17,10 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Int
-from PIL import Image
 
 from anthropose.body.model import BodyModel
 from anthropose.datasets.sequence import Gender, Sequence
 from anthropose.errors import UserError
-from anthropose.video.images import read_image
-from anthropose.video.opening import open_video
 
 T = TypeVar("T")
 _THREADS = min(8, os.cpu_count() or 1)
@@ -66,6 +63,8 @@ class ImageFiles:
 
 
 def _read(path: Path) -> Picture:
+    from anthropose.video.images import read_image  # here, as below: trainings without pictures import this file
+
     try:
         return read_image(path)
     except UserError as error:
@@ -104,6 +103,8 @@ class VideoFrames:
         return len(self.numbers)
 
     def frames(self) -> Iterator[Picture]:
+        from anthropose.video import open_video
+
         given, first = 0, int(self.numbers[0]) if len(self) else 0
         try:
             for index, picture in enumerate(open_video(self.path).frames(first), first):
@@ -137,6 +138,8 @@ class EncodedImages:
         return _ahead(enumerate(self.encoded), self._decode)
 
     def _decode(self, item: tuple[int, bytes]) -> Picture:
+        from PIL import Image
+
         number, data = item
         try:
             with Image.open(io.BytesIO(data)) as image:
