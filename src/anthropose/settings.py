@@ -62,7 +62,7 @@ class ExportOptions:
     """What the formats of other programs can be told; each heeds some of it, as docs/export.md says."""
 
     joints: Literal["smpl", "mixamo", "vrm", "unreal"] = "smpl"
-    """Whose names the joints of bodies get (.glb, .bvh, .usd)."""
+    """Whose names the joints of bodies get (.glb, .fbx, .bvh, .usd)."""
     skeleton: Annotated[str, arg(metavar="NAME", help_behavior_hint="")] = ""
     """Which joints tables hold (.csv, .trc, .c3d): coco, h36m, smpl, body-25, halpe or another set; the motion's own
     when not given."""
@@ -71,7 +71,8 @@ class ExportOptions:
     fps: Annotated[float | None, arg(metavar="RATE", help_behavior_hint="")] = None
     """Frames per second of formats that have a constant rate; the video's mean rate when not given."""
     start: Annotated[float | None, arg(metavar="SECONDS", help_behavior_hint="")] = None
-    """The time in the video at which such a file begins; when the first person comes when not given."""
+    """The time in the video at which such a file begins; when the first person comes when not given (.fbx: the video's
+    beginning)."""
     floor: Annotated[float | None, arg(metavar="METRES", help_behavior_hint="")] = None
     """Height of the floor over the camera, negative as a rule; found from the feet when not given."""
     wide: bool = False
