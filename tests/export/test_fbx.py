@@ -14,10 +14,8 @@ from anthropose.export import fbx
 from anthropose.export.fbx import key_frames, write_fbx
 from anthropose.export.gltf import write_glb
 from anthropose.export.naming import joint_names
-from anthropose.export.scene import BODY_METHODS
 from anthropose.geometry.filters import interpolate, interpolate_rotations
-from anthropose.methods.base import METHODS
-from anthropose.motion import Motion
+from anthropose.motion import Camera, Motion
 from anthropose.skeleton import SMPL_24
 from tests.export import blender
 from tests.export.made_up import motion, stick_body
@@ -27,7 +25,10 @@ FLOOR = -1.2
 MILLIMETRE = 1e-3
 RATE = 30000 / 1001
 SHAPE = torch.tensor([2.0, -1.0, 1.5, 0, 0, 0, 0.5, 0, 0, -1])
-LONG = motion(BODY, torch.arange(0, 160) / RATE, person=0, fps=RATE)
+LONG = replace(
+    motion(BODY, torch.arange(0, 160) / RATE, person=0, fps=RATE),
+    camera=Camera(700.0, (300.0, 260.0), (640, 480)),
+)
 GAPPY = motion(
     BODY, torch.cat([torch.arange(20, 40), torch.arange(44, 60), torch.arange(100, 150)]) / RATE,
     person=3, fps=RATE, betas=SHAPE, start=(-1.0, 0.0, 6.0), velocity=(0.4, -0.1, -0.5),
@@ -140,6 +141,16 @@ class TestFbx:
         assert place == pytest.approx([0, 0, 0], abs=1e-6)
         assert turn == pytest.approx([np.pi / 2, 0, 0], abs=1e-6), "y up, to Blender"
         assert scale == pytest.approx([0.01] * 3)
+
+    def test_through_the_files_camera_the_joints_fall_on_the_picture_where_the_motions_do(
+        self, in_fbx: blender.Reading
+    ) -> None:
+        camera, (width, height) = in_fbx.notes["cameras"]["video_camera"], LONG.camera.size
+        right, up, back = np.moveaxis(in_fbx.joints_named("person-00", joint_names("mixamo")) - camera["place"], -1, 0)
+        # Blender's lens shift is a share of the width, and moves the view, not the picture.
+        x = width * (0.5 + camera["focal"] * right / -back - camera["shift"][0])
+        y = height / 2 - width * (camera["focal"] * up / -back - camera["shift"][1])
+        assert np.abs(np.stack([x, y], axis=-1) - LONG.projected.numpy()).max() < 0.01
 
     def test_the_file_tells_of_its_making_and_of_the_bodys_licence(self, in_fbx: blender.Reading) -> None:
         notes = in_fbx.notes["persons"]["person-00"]["notes"]
@@ -269,7 +280,6 @@ def test_a_motion_without_a_body_is_told_which_methods_give_one(
     with pytest.raises(UserError, match=r"method rie gives joints without a body, .* smplify, tcmr, glot") as caught:
         write_fbx([motion(BODY, person=1), sticks], BODY, path)
     assert "\n" not in str(caught.value)
-    assert set(BODY_METHODS) == set(METHODS) - {"rie"}, "all other methods give bodies"
 
 
 def test_a_file_that_would_begin_after_the_motions_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
