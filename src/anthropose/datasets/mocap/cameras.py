@@ -31,7 +31,7 @@ class Cameras:
     """Focal length, in diagonals of the picture; logarithms evenly."""
     tall: tuple[float, float] = (0.15, 1.2)
     """Height of a standing person, in heights of the picture; logarithms evenly."""
-    close: float = 0.08
+    close: float = 0.15
     """The share of cameras that come closer, so that parts of the person are outside the picture."""
     close_tall: tuple[float, float] = (1.0, 2.2)
     height: tuple[float, float] = (1.35, 0.4)

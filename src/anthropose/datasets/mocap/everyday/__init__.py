@@ -29,7 +29,7 @@ EVERYDAY = "everyday"
 RATE = 30.0
 """Frames per second."""
 COUNT = 160
-"""Motions of about eleven seconds each: half an hour."""
+"""Motions of about eight seconds each that are made; some of them are left out."""
 SCRIPTS: tuple[tuple[tuple[str, ...], float], ...] = (
     (("stand",), 6), (("stand", "stand"), 3), (("sit",), 6), (("sit", "sit"), 2), (("stand", "sit"), 2),
     (("sit", "stand"), 2), (("stand", "sit", "stand"), 2), (("stand", "squat", "stand"), 2), (("squat", "stand"), 1),
@@ -42,6 +42,8 @@ SCRIPTS: tuple[tuple[tuple[str, ...], float], ...] = (
 """Chains of stances, and how often each is played."""
 BRISK = ("step", "plank")
 """Stances that nobody stays in."""
+FASTEST = 0.44
+"""What no joint turns by in a frame [rad]: 750 degrees a second."""
 FLESH = {"knee": 0.05, "pelvis": 0.09, "hand": 0.02, "wrist": 0.03, "head": 0.09, "spine2": 0.09, "elbow": 0.04,
          "foot": 0.015, "shoulder": 0.06}  # fmt: skip
 """How far joints are at least above the floor [m]."""
@@ -58,25 +60,26 @@ class Key:
 
 
 def everyday_captures(body: BodyModel, seed: int, count: int = COUNT) -> list[Capture]:
-    """Made-up motions of everyday life for the rest pose of `body`; the same for the same seed.
+    """Made-up motions of everyday life for the rest pose of `body`; the same for the same seed, some less than `count`.
 
     Feet, hands and knees that carry somebody are on the floor y = 0, also while everything else moves.
     """
-    titles, rotations, root = _made_up(tuple(body.rest_joints[0].flatten().tolist()), seed, count)
+    made = _made_up(tuple(body.rest_joints[0].flatten().tolist()), seed, count)
     change = rest_change(body)
     return [
         Capture(
             f"{EVERYDAY}_{seed}_{k}", EVERYDAY, "made up", title, RATE, steady_signs(changed_rest(turns, change)), at
         )
-        for k, (title, turns, at) in enumerate(zip(titles, rotations, root, strict=True))
+        for k, (title, turns, at) in enumerate(made)
     ]
 
 
 @lru_cache(4)
-def _made_up(
-    rest: tuple[float, ...], seed: int, count: int
-) -> tuple[Sequence[str], Sequence[Tensor], Sequence[Tensor]]:
+def _made_up(rest: tuple[float, ...], seed: int, count: int) -> Sequence[tuple[str, Tensor, Tensor]]:
     """Of each motion what is done, rotations for the straight rest pose, and where the pelvis is.
+
+    Where a hand passes close to the line on which its elbow would change sides, the arm would turn over within a frame
+    or two; motions in which one does are left out, about a fifth.
 
     Args:
         rest: the joints of the body at rest, flattened; a few sources over one body make the motions once.
@@ -92,7 +95,13 @@ def _made_up(
     joined = {entry.name: np.concatenate([motion[entry.name] for motion in motions]) for entry in fields(Stances)}
     stances = Stances(**{name: torch.from_numpy(values).float() for name, values in joined.items()})
     rotations, root = _within_limits(puppet, stances)
-    return titles, rotations.split(lengths), root.split(lengths)
+    made = list(zip(titles, rotations.split(lengths), root.split(lengths), strict=True))
+    return [motion for motion in made if _fastest(motion[1]) < FASTEST]
+
+
+def _fastest(rotations: Float[Tensor, "n 24 4"]) -> float:
+    """The largest turn of a joint from one frame to the next [rad]."""
+    return float(2 * (rotations[1:] * rotations[:-1]).sum(-1).abs().clamp_max(1).acos().amax())
 
 
 _TOTAL = sum(share for _, share in SCRIPTS)

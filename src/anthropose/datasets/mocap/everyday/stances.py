@@ -122,7 +122,7 @@ def squat(rng: np.random.Generator, legs: Legs, before: Lower | None) -> Lower:
     pelvis = np.array([0.0, hip + legs.drop, -rng.uniform(0.10, 0.16) - 0.25 * max(0.0, 0.6 - hip)])
     if deep:
         pelvis[2] = -rng.uniform(0.1, 0.16)
-    lean = rng.uniform(15, 38)
+    lean = rng.uniform(0, 14) if deep else rng.uniform(15, 38)
     knees = np.tile([rng.uniform(0.3, 0.6), 0.3, 1.0], (2, 1))
     return _lower(pelvis, ankles, tilt=(lean, 0, 0), spine=rng.uniform(5, 30), feet=feet, knees=knees)
 
@@ -186,8 +186,8 @@ def floor_sit(rng: np.random.Generator, legs: Legs, before: Lower | None) -> Low
     ankles[1, 2] += rng.normal(0, 0.04)
     feet = np.tile([-55.0 if stretched else 0.0, 10.0], (2, 1))
     knees = np.stack([np.full(2, wide), np.full(2, 1.0), np.full(2, 0.6)], axis=1)
-    lean = rng.uniform(-28, -4)
-    return _lower(np.array([0.0, 0.1 + legs.drop, 0.0]), ankles, tilt=(lean, 0, 0), spine=rng.uniform(10, 40),
+    lean = rng.uniform(-28, -8) if stretched else rng.uniform(-42, -28)
+    return _lower(np.array([0.0, 0.1 + legs.drop, 0.0]), ankles, tilt=(lean, 0, 0), spine=rng.uniform(15, 45),
                   feet=feet, knees=knees)  # fmt: skip
 
 
