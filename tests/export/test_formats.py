@@ -89,3 +89,5 @@ def test_an_extra_that_is_missing_is_told_by_name(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("anthropose.export.formats.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"ezc3d, which is not here: pip install 'anthropose\[c3d\]'"):
         export([motion(BODY)], BODY, tmp_path / "file.c3d")
+    with pytest.raises(UserError, match=r"usd-core, which is not here: pip install 'anthropose\[usd\]'"):
+        formats_named(["glb,usd"])

@@ -51,6 +51,12 @@ def test_the_times_of_several_persons_reach_from_the_first_to_the_last() -> None
     assert times[-1] == pytest.approx(2.3)
 
 
+@pytest.mark.parametrize("start", [-0.1, 60.0, float("nan")])
+def test_a_start_outside_the_video_is_refused(start: float) -> None:
+    with pytest.raises(UserError, match=r"a time in the video from 0 to 1\.967 seconds"):
+        even_times_of([motion(BODY)], None, start)
+
+
 @pytest.mark.parametrize("fps", [0.0, -25.0, float("nan"), float("inf")])
 def test_a_rate_that_is_none_is_refused(fps: float) -> None:
     with pytest.raises(UserError, match="greater than 0"):

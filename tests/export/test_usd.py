@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from anthropose.body.model import BodyModel
+from anthropose.export.scene import linear_colour
 from anthropose.export.usd import write_usd
 from anthropose.motion import Motion
 from anthropose.skeleton import SMPL_24
 from tests.export.made_up import lifted, motion, scene_joints, stick_body, with_a_gap
 
 pxr = pytest.importorskip("pxr", reason="writes and reads USD; pip install 'anthropose[usd]'")
-from pxr import Gf, Usd, UsdGeom, UsdSkel, Vt  # noqa: E402
+from pxr import Gf, Usd, UsdGeom, UsdShade, UsdSkel, Vt  # noqa: E402
 
 BODY = stick_body()
 SHAPE = torch.tensor([2.0, -1.0, 1.5, 0, 0, 0, 0.5, 0, 0, -1])
@@ -123,3 +124,22 @@ def test_joints_can_go_by_the_names_of_mixamo_and_the_scene_says_its_axes_and_un
     assert UsdGeom.GetStageMetersPerUnit(stage) == 1.0
     assert stage.GetDefaultPrim().GetName() == "scene"
     assert len(person.query.GetJointOrder()) == len(SMPL_24)
+
+
+def test_pixars_own_checks_find_nothing_to_say(tmp_path: Path) -> None:
+    validation = pytest.importorskip("pxr.UsdValidation", reason="came with usd-core 24.11")
+    people = [motion(BODY), lifted(motion(BODY, 1 + torch.arange(30) / 30, person=1))]
+    stage = opened(people, BODY, tmp_path / "a.usda")
+    validators = validation.ValidationRegistry().GetOrLoadAllValidators()
+    assert len(validators) > 10
+    found = validation.ValidationContext(validators).Validate(stage)
+    assert [error.GetMessage() for error in found] == []
+
+
+def test_a_person_has_the_colour_of_the_overlay(tmp_path: Path) -> None:
+    stage = opened([motion(BODY, person=1)], BODY, tmp_path / "a.usda")
+    mesh = Person(stage, "person_01").mesh
+    material, _ = UsdShade.MaterialBindingAPI(mesh).ComputeBoundMaterial()
+    surface = UsdShade.Shader(stage.GetPrimAtPath(material.GetPath().AppendChild("surface")))
+    assert surface.GetInput("diffuseColor").Get() == mesh.GetDisplayColorAttr().Get()[0]
+    assert np.abs(np.array(mesh.GetDisplayColorAttr().Get()[0]) - linear_colour(1)).max() < 1e-6

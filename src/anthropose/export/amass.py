@@ -3,6 +3,7 @@
 Mahmood et al., AMASS: Archive of Motion Capture as Surface Shapes, ICCV 2019; the keys are those of its SMPL+H archive.
 """
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -65,8 +66,10 @@ def write_amass(
         "mocap_framerate": np.array(rate),
         "body_model": np.array(body.name),
     }
-    with whole_file(path) as part, part.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+    packed = io.BytesIO()  # An archive that is cut by a full disk would complain once more when it is cleared away.
+    np.savez_compressed(packed, **arrays)
+    with whole_file(path) as part:
+        part.write_bytes(packed.getvalue())
 
 
 def y_up_to_z_up(vectors: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3"]:

@@ -3,6 +3,7 @@
 Written by ezc3d, which the extra `c3d` installs.
 """
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from anthropose.export.scene import floor_height, person_name
 from anthropose.geometry.filters import interpolate
 from anthropose.motion import Motion
 from anthropose.settings import Unit
-from anthropose.writing import whole_file
+from anthropose.writing import remove_quietly, whole_file
 
 MOST_FRAMES = 65535
 """Frames are counted in 16 bits."""
@@ -72,8 +73,15 @@ def write_c3d(
     with whole_file(path) as part:
         part.touch()  # What is wrong with the folder is told better by Python.
         plain = part.with_suffix(".c3d")  # Other endings, capitals too, get this one appended.
-        file.write(str(plain))
-        plain.replace(part)
+        try:
+            file.write(str(plain))
+            # On a full disk ezc3d stops without a word. Each marker has four numbers of four bytes in every frame.
+            if plain.stat().st_size < 16 * places[0].size:
+                raise OSError(errno.ENOSPC, "the file is cut short")
+            plain.replace(part)
+        finally:
+            if plain != part:
+                remove_quietly(plain)
 
 
 def _label(points: Points, joint: str, several: bool) -> str:

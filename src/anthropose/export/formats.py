@@ -16,7 +16,7 @@ from anthropose.export.c3d import write_c3d
 from anthropose.export.fbx import blender_command, write_fbx
 from anthropose.export.gltf import write_glb
 from anthropose.export.result_pickle import write_results
-from anthropose.export.scene import BODY_METHODS
+from anthropose.export.scene import BODY_METHODS, check_body
 from anthropose.export.tables import write_csv
 from anthropose.export.trc import write_trc
 from anthropose.export.usd import write_usd
@@ -146,6 +146,8 @@ def export(motions: list[Motion], body: BodyModel, path: Path, options: ExportOp
         heeded = ", ".join(f"--{name}" for name in found.options) or "no option"
         raise UserError(f"{path}: a {found.ending} does not heed --{foreign[0]}; it heeds {heeded}")
     found.check_motions(motions)
+    for motion in motions:
+        check_body(motion, body)
     found.check()
     if _is_motion_file(path):
         raise UserError(f"{path} is a motion file and is not written over; name the file to write last")

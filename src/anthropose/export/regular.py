@@ -26,12 +26,14 @@ def even_times_of(motions: list[Motion], fps: float | None, start: float | None)
         start: the time of the first frame; that of the first person's first frame when not given.
 
     Raises:
-        UserError: the rate is not greater than 0.
+        UserError: the rate is not greater than 0, or the start is not a time in the video before the last frame.
     """
     rate = motions[0].fps if fps is None else fps
     if not (math.isfinite(rate) and rate > 0):
         raise UserError(f"a frame rate is greater than 0, found {rate}")
     firsts, lasts = (torch.stack([one.seconds[row].double() for one in motions]) for row in (0, -1))
+    if start is not None and not 0 <= start <= lasts.max():
+        raise UserError(f"--start is a time in the video from 0 to {float(lasts.max()):.3f} seconds, found {start:g}")
     return rate, even_times(torch.stack([firsts.min(), lasts.max()]), rate, start)
 
 

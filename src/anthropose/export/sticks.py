@@ -11,6 +11,8 @@ from anthropose.skeleton import Skeleton
 
 BALL, ROD = 0.035, 0.018
 """Radii [m]."""
+WITHIN = 0.97
+"""The radius of a rod's inner wall, as a share of the outer's."""
 SIDES = 8
 """Corners of a ring around a rod; a ball has half as many rows of triangles."""
 
@@ -31,6 +33,8 @@ def stick_figure(skeleton: Skeleton, joints: Float[Tensor, "j 3"]) -> Sticks:
 
     Vertices follow a joint's position and no rotation, which joints alone do not tell. So a rod consists of three tubes
     whose ends are rings in the three planes of the axes: whichever way the bone points, some are seen from the side.
+    Each has a wall that faces out and, a little within, one that faces in: a rod may run to either side of a ring's
+    plane, and which wall is seen changes with it. Two walls in one place would shade each other.
     """
     ball, around = _ball()
     parts = [
@@ -39,7 +43,9 @@ def stick_figure(skeleton: Skeleton, joints: Float[Tensor, "j 3"]) -> Sticks:
     ]
     for child, parent in skeleton.edges:
         owners = torch.tensor([parent, child]).repeat_interleave(SIDES)
-        parts += [Sticks(joints[owners] + ROD * ends, ends, _tube(), owners) for ends in _circles().repeat(1, 2, 1)]
+        for ends in _circles().repeat(1, 2, 1):
+            parts.append(Sticks(joints[owners] + ROD * ends, ends, _tube(), owners))
+            parts.append(Sticks(joints[owners] + WITHIN * ROD * ends, ends, _tube().flip(1), owners))
     firsts = torch.tensor([0, *(len(part.vertices) for part in parts[:-1])]).cumsum(0)
     return Sticks(
         vertices=torch.cat([part.vertices for part in parts]),
@@ -57,10 +63,9 @@ def _circles() -> Float[Tensor, "3 s 3"]:
 
 
 def _tube() -> Int[Tensor, "f 3"]:
-    """The wall between two rings, facing both ways, since a rod may run to either side of its rings' plane."""
+    """The wall between two rings."""
     here = torch.arange(SIDES)
-    wall = _wall(here, here + SIDES)
-    return torch.cat([wall, wall.flip(1)])
+    return _wall(here, here + SIDES)
 
 
 def _ball() -> tuple[Float[Tensor, "v 3"], Int[Tensor, "f 3"]]:

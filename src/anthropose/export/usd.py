@@ -5,6 +5,7 @@ Each person is a UsdSkel skeleton with a skinned mesh, as in `scene.glb`. Writte
 """
 
 import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ from anthropose.writing import whole_file
 
 APERTURE = 36.0
 """Width of the camera's picture; USD wants one and a focal length in the same unit, of which the ratio counts."""
+ROUGHNESS = 0.7
+"""Of the people's surface, from a mirror (0) to chalk (1), as in `scene.glb`."""
 REACH, MARGIN = 1.5, 0.1
 """How far [m] a body reaches from its pelvis, and sticks beyond their joints; for the bounds that viewers cull by."""
 
@@ -78,7 +81,9 @@ def write_usd(
         try:
             scene.stage.GetRootLayer().Export(str(part))
         except Tf.ErrorException as error:
-            raise OSError(errno.EIO, str(error).splitlines()[0]) from error
+            # USD tells a page; the system's reason is somewhere in it.
+            code = errno.ENOSPC if os.strerror(errno.ENOSPC) in str(error) else errno.EIO
+            raise OSError(code, os.strerror(code)) from error
 
 
 class _Scene:
@@ -221,9 +226,8 @@ class _Scene:
         mesh.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
         mesh.CreateNormalsAttr(Vt.Vec3fArray.FromNumpy(_floats(normals)))
         mesh.SetNormalsInterpolation(UsdGeom.Tokens.vertex)
-        mesh.CreateDoubleSidedAttr(True)
         mesh.CreateExtentAttr(UsdGeom.PointBased.ComputeExtent(mesh.GetPointsAttr().Get()))
-        mesh.CreateDisplayColorAttr([Gf.Vec3f(*linear_colour(motion.track.person))])
+        self._colour(mesh, motion.track.person)
         binding = UsdSkel.BindingAPI.Apply(mesh.GetPrim())
         binding.CreateSkeletonRel().SetTargets([skeleton.GetPath()])
         count = joints.shape[1]
@@ -231,6 +235,21 @@ class _Scene:
         binding.CreateJointIndicesPrimvar(False, count).Set(indices)
         binding.CreateJointWeightsPrimvar(False, count).Set(Vt.FloatArray.FromNumpy(weights.reshape(-1)))
         binding.CreateGeomBindTransformAttr(Gf.Matrix4d(1.0))
+
+    def _colour(self, mesh: Any, person: int) -> None:
+        """The person's colour, as a material for renderers and as what viewers without materials show."""
+        from pxr import Gf, Sdf, UsdShade
+
+        colour = Gf.Vec3f(*linear_colour(person))
+        mesh.CreateDisplayColorAttr([colour])
+        path = mesh.GetPath().GetParentPath().AppendChild("material")
+        material = UsdShade.Material.Define(self.stage, path)
+        shader = UsdShade.Shader.Define(self.stage, path.AppendChild("surface"))
+        shader.CreateIdAttr("UsdPreviewSurface")
+        shader.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f).Set(colour)
+        shader.CreateInput("roughness", Sdf.ValueTypeNames.Float).Set(ROUGHNESS)
+        material.CreateSurfaceOutput().ConnectToSource(shader.ConnectableAPI(), "surface")
+        UsdShade.MaterialBindingAPI.Apply(mesh.GetPrim()).Bind(material)
 
 
 def _paths(names: tuple[str, ...], parents: tuple[int, ...]) -> list[str]:
