@@ -14,7 +14,8 @@ from anthropose.body.files import load_body
 from anthropose.body.model import BodyModel
 from anthropose.errors import UserError
 from anthropose.geometry.filters import gaussian, gaussian_rotations, one_euro, one_euro_rotations
-from anthropose.methods.base import Method, make_method, settings_of
+from anthropose.methods.base import Method, Progress, make_method, settings_of
+from anthropose.methods.smplify import SMPLify
 from anthropose.motion import BodyPose, Camera, Motion, Track
 from anthropose.nn.compute import Compute
 from anthropose.people.clip import Clip
@@ -31,6 +32,8 @@ from anthropose.workspace import Workspace, key_of
 
 PART_FRAMES = 240
 """Detections are kept in parts of this many frames, so that an interrupted run goes on where it stopped."""
+LEARNT_SHARE = 0.3
+"""Of the work on a clip that is refined after a network, for the progress that is reported."""
 
 
 def reconstruct(
@@ -118,9 +121,9 @@ def find_motions(
     """
     body = load_body(settings.body)
     camera = camera_for(video, settings)
-    own_key = key_of(
-        "motion", key, settings.method, settings_of(method), body.name, fingerprint(settings.body), camera.focal
-    )
+    refiner = refiner_for(settings, method, body)
+    made_by = [settings.method, settings_of(method), *([] if refiner is None else ["refined"])]
+    own_key = key_of("motion", key, *made_by, body.name, fingerprint(settings.body), camera.focal)
     pictures = key_of("pictures", fingerprint(video.source), video.fps)
     motions = []
     for index, track in enumerate(tracks):
@@ -131,12 +134,37 @@ def find_motions(
             f"stages/motion-{track.person:02d}.npz",
             own_key,
             Motion.load,
-            partial(method.reconstruct, clip, share),
+            partial(_motion_of, clip, method, refiner, settings.refine == "on", share),
             Motion.save,
         )
         motions.append(smoothed(motion, settings.smooth, body))
     progress("reconstruct", 1.0)
     return motions
+
+
+def refiner_for(settings: Settings, method: Method, body: BodyModel) -> SMPLify | None:
+    """What refines the method's motions, or None where the settings want them as they are.
+
+    SMPLify's own motions are on their keypoints already. Methods that look at pictures are left alone unless asked for:
+    they know more than the keypoints, and are compared with what was published.
+    """
+    fed_with_keypoints = settings_of(method).get("front_end") == "keypoints"
+    wanted = settings.refine == "on" or (settings.refine == "auto" and fed_with_keypoints)
+    return SMPLify(body) if wanted and not isinstance(method, SMPLify) else None
+
+
+def _motion_of(clip: Clip, method: Method, refiner: SMPLify | None, always: bool, progress: Progress) -> Motion:
+    """The motion of one clip.
+
+    Args:
+        always: refines also what cannot be, for the sake of the error.
+    """
+    if refiner is None:
+        return method.reconstruct(clip, progress)
+    motion = method.reconstruct(clip, lambda share: progress(LEARNT_SHARE * share))
+    if not always and (motion.body is None or not refiner.can_refine(clip)):
+        return motion
+    return refiner.refine(motion, clip, lambda share: progress(LEARNT_SHARE + (1 - LEARNT_SHARE) * share))
 
 
 def frames_to_use(video: Video, settings: Settings) -> int:

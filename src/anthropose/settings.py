@@ -38,6 +38,9 @@ class Settings:
     """Where networks run; auto takes the GPU where there is one."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Of the networks' products; the short ones are faster on a GPU and a little less exact."""
+    refine: Literal["auto", "on", "off"] = "auto"
+    """Whether a few steps of smplify bring a learnt body onto the keypoints, and its standing feet to rest; auto does
+    where weights are fed with keypoints."""
     smooth: Literal["none", "one-euro", "gaussian"] = "none"
     """Smoothing of the finished motion over time, on top of the method's own."""
 
@@ -66,7 +69,7 @@ class ExportOptions:
     skeleton: Annotated[str, arg(metavar="NAME", help_behavior_hint="")] = ""
     """Which joints tables hold (.csv, .trc, .c3d): coco, h36m, smpl, body-25, halpe or another set; the motion's own
     when not given."""
-    unit: Unit | None = None
+    unit: Annotated[Unit | None, arg(help_behavior_hint="")] = None
     """Of lengths; what is usual in the format when not given."""
     fps: Annotated[float | None, arg(metavar="RATE", help_behavior_hint="")] = None
     """Frames per second of formats that have a constant rate; the video's mean rate when not given."""

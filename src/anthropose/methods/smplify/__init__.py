@@ -6,5 +6,7 @@
 from anthropose.methods.smplify.fit import SMPLify, SMPLifyConfig
 from anthropose.methods.smplify.published import PublishedConfig, refine
 from anthropose.methods.smplify.terms import Weights
+from anthropose.methods.smplify.warm import WarmConfig
+from anthropose.methods.smplify.warm_terms import WarmWeights
 
-__all__ = ["PublishedConfig", "SMPLify", "SMPLifyConfig", "Weights", "refine"]
+__all__ = ["PublishedConfig", "SMPLify", "SMPLifyConfig", "WarmConfig", "WarmWeights", "Weights", "refine"]

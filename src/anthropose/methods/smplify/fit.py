@@ -17,9 +17,11 @@ from anthropose.methods.smplify.figure import Figure, State
 from anthropose.methods.smplify.solve import minimise
 from anthropose.methods.smplify.start import Setting, find_start, standing_height
 from anthropose.methods.smplify.terms import Energy, Evidence, Weights
+from anthropose.methods.smplify.warm import Warm, WarmConfig
+from anthropose.methods.smplify.warm_terms import Learnt
 from anthropose.motion import BodyPose, Motion, Track
 from anthropose.people.clip import Clip
-from anthropose.skeleton import SMPL_24
+from anthropose.skeleton import SMPL_24, Skeleton
 
 START_SHARE = 0.4
 """Of the work, for the progress that is reported."""
@@ -38,6 +40,8 @@ class SMPLifyConfig:
     """Frames that are fitted together; longer tracks are done one stretch after the other."""
     context: int = 30
     """Frames on either side that a stretch takes into account."""
+    warm: WarmConfig = field(default_factory=WarmConfig)
+    """How `SMPLify.refine` fits."""
 
 
 class SMPLify:
@@ -62,7 +66,51 @@ class SMPLify:
         with torch.no_grad(), _one_thread():
             return self._reconstruct(clip, progress)
 
+    def can_refine(self, clip: Clip) -> bool:
+        """Whether the clip's track has keypoints that the body has, in at least one frame."""
+        track = clip.track
+        if track.keypoints is None or track.skeleton is None:
+            return False
+        return bool((gather_evidence(Figure(self.body, track.skeleton), clip).trust > 0).any())
+
+    def refine(self, motion: Motion, clip: Clip, progress: Progress = lambda share: None) -> Motion:
+        """A motion with a body, brought onto the keypoints of its clip and kept near what it was.
+
+        A few steps from where the motion is take the place of the search for a start; where the track's keypoints tell
+        nothing, what comes out is the motion, smoothed. Feet that stand are held still. The person has one shape.
+
+        Args:
+            motion: of the clip's track, by any method that gives rotations and shapes, in the clip's camera.
+
+        Raises:
+            UserError: the motion has no body, or one of another model; or as `reconstruct`.
+            ValueError: the motion is of another track.
+        """
+        if motion.body is None:
+            raise UserError(f"{motion.method or 'this motion'} gives joints without a body; smplify cannot refine it")
+        if motion.body_model and motion.body_model != self.body.name:
+            raise UserError(f"the motion has body {motion.body_model!r}, smplify was given {self.body.name!r}")
+        if not torch.equal(motion.track.frames, clip.track.frames):
+            raise ValueError("a motion is refined by the clip that it was made of")
+        with torch.no_grad(), _one_thread():
+            figure, evidence, skeleton = self._seen(clip)
+            learnt = Learnt(motion.body.rotations.float())
+            warm = Warm(figure, self.prior, skeleton, evidence, learnt, self.config.warm)
+            betas = motion.body.betas.float().contiguous().median(dim=0).values
+            state = warm.fitted(State(learnt.rotations, motion.translation.float(), betas), progress)
+            fitted = self._motion(figure, clip, state)
+        progress(1.0)
+        return replace(fitted, method="+".join(filter(None, [motion.method, self.name])), weights=motion.weights)
+
     def _reconstruct(self, clip: Clip, progress: Progress) -> Motion:
+        figure, evidence, skeleton = self._seen(clip)
+        start = find_start(Setting(figure, self.prior, self.config.weights, skeleton), evidence)
+        progress(START_SHARE)
+        state = self._fit(figure, start.evidence, start.state, progress)
+        return self._motion(figure, clip, state)
+
+    def _seen(self, clip: Clip) -> tuple[Figure, Evidence, Skeleton]:
+        """The body's points that are looked for, what is seen of them, and their names."""
         track = clip.track
         if track.keypoints is None or track.skeleton is None:
             raise UserError(
@@ -74,10 +122,7 @@ class SMPLify:
             raise UserError(
                 f"person {track.person}: no keypoint of {track.skeleton.name} is seen in any frame; leave them out"
             )
-        start = find_start(Setting(figure, self.prior, self.config.weights, track.skeleton), evidence)
-        progress(START_SHARE)
-        state = self._fit(figure, start.evidence, start.state, progress)
-        return self._motion(figure, clip, state)
+        return figure, evidence, track.skeleton
 
     def _fit(self, figure: Figure, evidence: Evidence, state: State, progress: Progress) -> State:
         """The state fitted stretch by stretch; the frames before a stretch are held as they have come out."""

@@ -20,6 +20,7 @@ def minimise(
     steps: int,
     held: Bool[Tensor, "n"] | None = None,
     tolerance: float = 1e-3,
+    damping: float = 1e-2,
 ) -> State:
     """The state that a number of damped Gauss-Newton steps lead to; the energy never grows.
 
@@ -28,21 +29,22 @@ def minimise(
 
     Args:
         held: frames that stay as they are.
+        damping: of the first step, in multiples of the curvature's diagonal; less for a start near the end.
     """
     together = energy.timed or energy.shape
-    state, damping = start, torch.full((len(start.rotations),), 1e-2)
+    state, damped = start, torch.full((len(start.rotations),), damping)
     current, normal = energy.linearised(state)
     for step in range(steps):
         if held is not None:
             normal.own[held] += HELD * torch.eye(UNKNOWNS)
-        tried = _stepped(state, normal, damping, energy)
+        tried = _stepped(state, normal, damped, energy)
         found = energy(tried)
         found = torch.where(found.isfinite(), found, torch.inf)
         better = (found.sum() < current.sum()).expand(len(found)) if together else found < current
         fallen = (current - found)[better].sum() / current.sum().clamp_min(1e-9)
         state = tried if bool(better.all()) else _choose(better, tried, state)
-        damping = torch.where(better, damping / 4, damping * 8).clamp(LEAST_DAMPING, MOST_DAMPING)
-        if (bool(better.any()) and fallen < tolerance) or bool((damping == MOST_DAMPING).all()) or step + 1 == steps:
+        damped = torch.where(better, damped / 4, damped * 8).clamp(LEAST_DAMPING, MOST_DAMPING)
+        if (bool(better.any()) and fallen < tolerance) or bool((damped == MOST_DAMPING).all()) or step + 1 == steps:
             break
         current, normal = energy.linearised(state)
     return state

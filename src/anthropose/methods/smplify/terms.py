@@ -117,6 +117,17 @@ class Normal:
         self.shape_own += torch.einsum("nms,nmt->st", shape, shape)
         self.shape_gradient += torch.einsum("nms,nm->s", shape, values)
 
+    def add_steps(
+        self, before: Float[Tensor, "s p 3 u"], after: Float[Tensor, "s p 3 u"], values: Float[Tensor, "s p 3"]
+    ) -> None:
+        """Adds half the squares of what two neighbouring frames say together, for all `s` pairs of neighbours."""
+        before, after, values = before.flatten(1, 2), after.flatten(1, 2), values.flatten(1)
+        self.own[:-1] += before.mT @ before
+        self.own[1:] += after.mT @ after
+        self.following[:-1] += before.mT @ after
+        self.gradient[:-1] += (before.mT @ values[..., None])[..., 0]
+        self.gradient[1:] += (after.mT @ values[..., None])[..., 0]
+
 
 class Energy:
     """The sum of all terms over frames; `timed` couples neighbouring frames, otherwise each stands alone."""
@@ -132,7 +143,7 @@ class Energy:
     ) -> None:
         self.figure, self.evidence, self.prior, self.weights, self.shape = figure, evidence, prior, weights, shape
         self.timed = timed and len(evidence.seconds) > 2
-        self.clock = _Clock(evidence.seconds) if self.timed else None
+        self.clock = Clock(evidence.seconds) if self.timed else None
         names = figure.table.points.skeleton.joints
         self.hips = [24 + k for k, i in enumerate(figure.table.order) if names[i].endswith(("left_hip", "right_hip"))]
 
@@ -172,7 +183,7 @@ class Energy:
         flat = points[..., :2] / depth
         spread = (self.weights.pixels * evidence.height)[:, None, None]
         away = (flat * camera.focal + flat.new_tensor(camera.center) - evidence.pixels) / spread
-        energy, share = _robust(away, evidence.trust, self.weights.outlier)
+        energy, share = robust(away, evidence.trust, self.weights.outlier)
         if normal is not None and jacobian is not None:
             scale = (camera.focal / spread / depth * share[..., None])[..., None]
 
@@ -191,7 +202,7 @@ class Energy:
         inverse = 1 / world.new_tensor([self.weights.world_across, self.weights.world_across, self.weights.world_along])
         away = (placed.landmarks - placed.points[:, self.hips].mean(1, keepdim=True) - world) * inverse
         trust = self.evidence.trust * self.figure.table.depth_trust
-        energy, share = _robust(away, trust, self.weights.outlier)
+        energy, share = robust(away, trust, self.weights.outlier)
         if normal is not None and jacobian is not None:
 
             def seen(moves: Tensor) -> Tensor:
@@ -227,7 +238,7 @@ class Energy:
         """How far the pelvis leans along the line of sight: its upward axis' depth against that of upright people."""
         root = placed.orientations[:, 0]
         away = (root[:, 2:, 1] + math.sin(self.evidence.tilt)) / self.weights.lean
-        energy, share = _robust(away[..., None], torch.ones_like(away), self.weights.lean_outlier)
+        energy, share = robust(away[..., None], torch.ones_like(away), self.weights.lean_outlier)
         if normal is not None:
             rows = torch.zeros(len(root), 1, UNKNOWNS)
             rows[:, 0, 0], rows[:, 0, 2] = root[:, 2, 2], -root[:, 2, 0]
@@ -262,17 +273,11 @@ class Energy:
             share = (strength.sqrt() / (1 + squares))[..., None]
             scale = (share / clock.steps[:, None, None] / self.weights.sliding)[..., None]
             moves = jacobian[:, FEET]
-            before, after = (-moves[:-1] * scale).flatten(1, 2), (moves[1:] * scale).flatten(1, 2)
-            values = (slip * share).flatten(1)
-            normal.own[:-1] += before.mT @ before
-            normal.own[1:] += after.mT @ after
-            normal.following[:-1] += before.mT @ after
-            normal.gradient[:-1] += (before.mT @ values[..., None])[..., 0]
-            normal.gradient[1:] += (after.mT @ values[..., None])[..., 0]
+            normal.add_steps(-moves[:-1] * scale, moves[1:] * scale, slip * share)
         return torch.nn.functional.pad(energy.sum(1), (0, 1))
 
 
-class _Clock:
+class Clock:
     """Differences in time over frames that need not be evenly spaced."""
 
     LONGEST_GAP = 0.5
@@ -316,7 +321,7 @@ class _Clock:
         normal.gradient += (rows.mT @ pulls[..., None])[..., 0]
 
 
-def _robust(away: Float[Tensor, "n k c"], trust: Float[Tensor, "n k"], outlier: float) -> tuple[Tensor, Tensor]:
+def robust(away: Float[Tensor, "n k c"], trust: Float[Tensor, "n k"], outlier: float) -> tuple[Tensor, Tensor]:
     """Geman and McClure's penalty of each point's distance: the energy of each frame, and the rows' share of trust."""
     squares = away.square().sum(-1)
     fade = outlier**2 / (outlier**2 + squares)
@@ -324,14 +329,19 @@ def _robust(away: Float[Tensor, "n k c"], trust: Float[Tensor, "n k"], outlier: 
 
 
 def _by_turn(rotvecs: Float[Tensor, "n 23 3"]) -> Float[Tensor, "n 69 u"]:
+    """Derivatives of rotation vectors by the unknowns."""
+    blocks = turn_blocks(rotvecs)
+    by_turn = rotvecs.new_zeros(len(rotvecs), 23, 3, UNKNOWNS)
+    for column, joint in enumerate(TURNING[1:], start=1):
+        by_turn[:, joint - 1, :, 3 * column : 3 * column + 3] = blocks[:, joint - 1]
+    return by_turn.flatten(1, 2)
+
+
+def turn_blocks(rotvecs: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3 3"]:
     """Derivatives of rotation vectors by a small turn after the rotation (the inverse right Jacobian)."""
     angle = rotvecs.norm(dim=-1)[..., None, None].clamp(1e-3, torch.pi - 1e-3)
     x, y, z = rotvecs.unbind(-1)
     zero = torch.zeros_like(x)
     cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).unflatten(-1, (3, 3))
     far = 1 / angle.square() - (1 + angle.cos()) / (2 * angle * angle.sin())
-    blocks = torch.eye(3) + 0.5 * cross + torch.where(angle > 0.03, far, torch.tensor(1 / 12)) * (cross @ cross)
-    by_turn = rotvecs.new_zeros(len(rotvecs), 23, 3, UNKNOWNS)
-    for column, joint in enumerate(TURNING[1:], start=1):
-        by_turn[:, joint - 1, :, 3 * column : 3 * column + 3] = blocks[:, joint - 1]
-    return by_turn.flatten(1, 2)
+    return torch.eye(3) + 0.5 * cross + torch.where(angle > 0.03, far, torch.tensor(1 / 12)) * (cross @ cross)
