@@ -65,9 +65,16 @@ def test_a_t_pose_needs_no_rotation() -> None:
     for joint, name in enumerate(H36M_VP3D_17.joints):  # Parents come first in this set.
         parent = H36M_VP3D_17.parents[joint]
         if parent >= 0:
-            places[:, joint] = places[:, parent] + 0.3 * rest_direction(name)
+            places[:, joint] = places[:, parent] + 0.3 * rest_direction(name, H36M_VP3D_17.joints[parent])
     rig = rig_of_joints(H36M_VP3D_17, places)
     assert (rig.rotations - torch.eye(3)).abs().max() < 1e-9
+
+
+def test_hips_hang_below_the_trunk_where_they_are_not_beside_its_end() -> None:
+    assert rest_direction("left_hip", "hip").tolist() == [1, 0, 0]
+    assert rest_direction("right_hip", "right_shoulder").tolist() == [0, -1, 0]
+    assert rest_direction("right_elbow", "right_shoulder").tolist() == [-1, 0, 0]
+    assert rest_direction("head_top", "neck").tolist() == [0, 1, 0]
 
 
 def test_the_hip_turns_with_the_person_and_not_with_one_leg() -> None:

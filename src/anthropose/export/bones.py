@@ -38,10 +38,11 @@ class Rig:
     """Relative to the parent."""
 
 
-def rest_direction(joint: str) -> Float[Tensor, "3"]:
-    """Where the bone that ends at a joint points in a T-pose: y up, the chest along z, the person's left along x."""
+def rest_direction(joint: str, parent: str) -> Float[Tensor, "3"]:
+    """Where the bone from `parent` to `joint` points in a T-pose: y up, chest along z, the person's left along x."""
     side = 1.0 if "left" in joint else -1.0 if "right" in joint else 0.0
-    if any(part in joint for part in ("knee", "ankle")):
+    below_trunk = "hip" in joint and not any(part in parent for part in ("hip", "pelvis"))
+    if below_trunk or any(part in joint for part in ("knee", "ankle")):
         return torch.tensor([0.0, -1.0, 0.0], dtype=torch.float64)
     if any(part in joint for part in ("toe", "foot", "heel")):
         return torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
@@ -94,7 +95,7 @@ class _Builder:
         turn = self._common(joint, children, axes) if children else torch.eye(3).double().expand_as(axes)
         row = self._append(name, parent, offset, turn)
         if not children:
-            self._ends[row] = END * rest_direction(name)
+            self._ends[row] = END * self._rest(joint)
         for child in children:
             hub = f"{name}_to_{self._skeleton.joints[child]}"
             self._add_bone(hub, child, row, torch.zeros(3, dtype=torch.float64), axes @ turn)
@@ -102,7 +103,7 @@ class _Builder:
     def _add_bone(self, name: str, child: int, parent: int, offset: Tensor, axes: Float[Tensor, "n 3 3"]) -> None:
         """Adds the joint at which the bone to `child` begins, then the child at its end."""
         bone = self._bone(child)
-        rest = rest_direction(self._skeleton.joints[child])
+        rest = self._rest(child)
         turn = smallest_turns(rest, (axes.transpose(-1, -2) @ bone[..., None])[..., 0])
         row = self._append(name, parent, offset, turn)
         self._add(child, row, bone.norm(dim=-1).median() * rest, axes @ turn)
@@ -114,12 +115,16 @@ class _Builder:
         self._rotations.append(turn)
         return len(self._names) - 1
 
+    def _rest(self, child: int) -> Float[Tensor, "3"]:
+        names, parent = self._skeleton.joints, self._skeleton.parents[child]
+        return rest_direction(names[child], names[parent] if parent >= 0 else "")
+
     def _bone(self, child: int) -> Float[Tensor, "n 3"]:
         return self._places[:, child] - self._places[:, self._skeleton.parents[child]]
 
     def _common(self, joint: int, children: list[int], axes: Float[Tensor, "n 3 3"]) -> Float[Tensor, "n 3 3"]:
         """The rotation that brings all bones of a joint from rest as near as can be to where they point."""
-        rest = torch.stack([rest_direction(self._skeleton.joints[child]) for child in children])
+        rest = torch.stack([self._rest(child) for child in children])
         seen = torch.stack([torch.nn.functional.normalize(self._bone(child), dim=-1) for child in children], dim=1)
         # Seen from the parent: rows are vectors, so the parent's axes come from the right.
         return roma.special_procrustes((seen @ axes).transpose(-1, -2) @ rest)
