@@ -1,7 +1,7 @@
 """Which weights `anthropose run` should use: every candidate beside the mean pose, SMPLify and the detector's own 3D.
 
     python benchmarks/default_weights.py --weights a.safetensors b.safetensors [--parts keypoints films videos]
-    python benchmarks/default_weights.py --weights a.safetensors --pipeline "a, steadied:weights=a.safetensors,..."
+    python benchmarks/default_weights.py --pipeline "smooth a:weights=a.safetensors,smooth=one-euro,refine=off"
 
 Three parts. `keypoints`: held-out motion capture (CMU's subjects 02 and 05, HDM05's actor mm) through held-out cameras,
 as keypoints with a detector's errors. `films`: some of these motions drawn as pictures and found by the built-in
@@ -11,9 +11,12 @@ to --out, as tables into --page. `--split val` measures keypoints of the motions
 """
 
 import argparse
+import hashlib
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,6 +33,7 @@ from default_weights_page import (
     Filmed,
     Reprojected,
     page_of,
+    slug,
     write_list,
     write_page,
     write_table,
@@ -37,6 +41,7 @@ from default_weights_page import (
 from jaxtyping import Float
 from torch import Tensor
 
+import anthropose
 from anthropose.body.files import load_body
 from anthropose.body.model import BodyModel
 from anthropose.datasets.mocap import MocapConfig, MocapSource, read_captures
@@ -55,17 +60,18 @@ from anthropose.evaluate.mocap_film import FILMED, filmed_clips
 from anthropose.evaluate.results import Results, results_of
 from anthropose.evaluate.scores import Errors
 from anthropose.geometry.cameras import project
-from anthropose.methods.smplify import SMPLify
+from anthropose.methods.base import settings_of
 from anthropose.metrics import acceleration
 from anthropose.motion import Motion
 from anthropose.nn.checkpoints.stored import read_header
 from anthropose.people.clip import Clip
 from anthropose.progress import silent
-from anthropose.reconstruction import camera_for, find_people, method_for, smoothed
+from anthropose.reconstruction import camera_for, find_people, method_for, refiner_for, smoothed
 from anthropose.settings import Settings
 from anthropose.skeleton import COCO_17, MEDIAPIPE_33, Skeleton, pick
 from anthropose.video import Video, open_video
-from anthropose.workspace import Workspace
+from anthropose.workspace import Workspace, key_of
+from anthropose.writing import whole_file
 
 SETS = {"val": ("cmu", "reactidle"), "test": ("cmu", "hdm05")}
 """Folders of motion capture by split; HDM05 is for tests only."""
@@ -84,13 +90,11 @@ class Pipeline:
 
     name: str
     settings: Settings
-    is_refined: bool = False
-    """Whether SMPLify refines what the method gives."""
 
     @property
     def every(self) -> int:
         """It is run on every so many clips of keypoints."""
-        return SLOW_EVERY if self.is_refined or self.settings.method == "smplify" else 1
+        return 1 if self.settings.method == "rie" or self.settings.refine == "off" else SLOW_EVERY
 
 
 @dataclass
@@ -131,9 +135,9 @@ def pipelines_of(files: Sequence[Path], more: Sequence[str]) -> list[Pipeline]:
     Those that give bodies come twice, as they are and refined.
     """
     plain = [Pipeline(path.stem, Settings(method=read_header(path).system, weights=str(path))) for path in files]
-    plain += [spelled(text) for text in more]
-    refined = [replace(one, name=f"{one.name}, refined", is_refined=True) for one in plain if has_body(one)]
-    return [Pipeline(SCRATCH, Settings(method="smplify")), *plain, *refined]
+    plain = [replace(one, settings=replace(one.settings, refine="off")) for one in plain]
+    refined = [Pipeline(f"{one.name}, refined", replace(one.settings, refine="on")) for one in plain if has_body(one)]
+    return [Pipeline(SCRATCH, Settings(method="smplify")), *plain, *refined, *(spelled(text) for text in more)]
 
 
 def has_body(pipeline: Pipeline) -> bool:
@@ -165,11 +169,21 @@ def _like(usual: object, value: str) -> Any:
     return type(usual)(value) if isinstance(usual, int | float) else value
 
 
-def runner(pipeline: Pipeline, body: BodyModel) -> Callable[[Clip], tuple[Motion, float]]:
-    """What `run` does with a track: gives the motion, and the seconds of work for a second of video."""
-    method, refiner = method_for(pipeline.settings), SMPLify(body) if pipeline.is_refined else None
+Run = Callable[[Clip], tuple[Motion, float]]
 
-    def run(clip: Clip) -> tuple[Motion, float]:
+
+def runner(pipeline: Pipeline, body: BodyModel, out: Path) -> Run:
+    """What `run` does with a track: gives the motion, and the seconds of work for a second of video.
+
+    Motions are kept in `out`, by clip, settings, weights and code: a run that was stopped goes on, and SMPLify, which
+    takes most of the time, is not run again for every new candidate.
+    """
+    method = method_for(pipeline.settings)
+    refiner = refiner_for(pipeline.settings, method, body)
+    workspace = Workspace(out / "motions" / slug(pipeline.name))
+    key = [state_of_code(), settings_of(method), refiner is not None, pipeline.settings.smooth]
+
+    def make(clip: Clip) -> tuple[Motion, float]:
         start = time.process_time()
         motion = method.reconstruct(clip)
         if refiner is not None:
@@ -177,10 +191,45 @@ def runner(pipeline: Pipeline, body: BodyModel) -> Callable[[Clip], tuple[Motion
         motion = smoothed(motion, pipeline.settings.smooth, body)
         return motion, (time.process_time() - start) * clip.fps / len(clip.track)
 
+    def run(clip: Clip) -> tuple[Motion, float]:
+        content = content_of(clip)
+        own_key = key_of(*key, content)
+        return workspace.kept(f"{content}.npz", own_key, load_motion, partial(make, clip), save_motion)
+
     return run
 
 
-def over_keypoints(data: Path, split: str, longest: int, pipelines: Sequence[Pipeline], body: BodyModel) -> list[Table]:
+def state_of_code() -> str:
+    """Changes with every line of what makes a motion of a track."""
+    root = Path(anthropose.__file__).parent
+    files = sorted(path for name in ("methods", "body", "geometry", "nn") for path in (root / name).rglob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def content_of(clip: Clip) -> str:
+    """Changes with everything that a method that looks at no pictures sees."""
+    track = clip.track
+    seen = [values.numpy().tobytes() for values in (track.frames, track.boxes, track.keypoints, track.world)
+            if values is not None]  # fmt: skip
+    return hashlib.sha256(b"".join(seen) + repr((clip.camera, clip.fps)).encode()).hexdigest()[:16]
+
+
+def save_motion(made: tuple[Motion, float], path: Path) -> None:
+    made[0].save(path)
+    with whole_file(path.with_suffix(".json")) as part:
+        part.write_text(json.dumps({"work": made[1]}))
+
+
+def load_motion(path: Path) -> tuple[Motion, float]:
+    try:
+        return Motion.load(path), float(json.loads(path.with_suffix(".json").read_text())["work"])
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: damaged; remove it") from error
+
+
+def over_keypoints(
+    data: Path, out: Path, split: str, longest: int, pipelines: Sequence[Pipeline], body: BodyModel
+) -> list[Table]:
     """A table for each set of motion capture, and one of the motions of all sets that SMPLify was run on."""
     mean = mean_pose(read_captures(data / "cmu", "train", body))
     some = Table(SOME)
@@ -191,7 +240,7 @@ def over_keypoints(data: Path, split: str, longest: int, pipelines: Sequence[Pip
         say(f"{table.title}: {len(clips)} motions, {sum(map(len, clips))} frames")
         add_baselines(table, clips, mean, body)
         for pipeline in pipelines:
-            run, target = runner(pipeline, body), table if pipeline.every == 1 else some
+            run, target = runner(pipeline, body, out), table if pipeline.every == 1 else some
             for known in clips[:: pipeline.every]:
                 motion, work = run(known.clip)
                 target.add(pipeline.name, compared(motion, known, body), work)
@@ -232,7 +281,7 @@ def over_films(
         limbs.add(TRUTH, limb_compared(known.truth, known, body))
         joints.add(TRUTH, compared(known.truth, known, body))
     for pipeline in pipelines:
-        run = runner(pipeline, body)
+        run = runner(pipeline, body, out)
         for known in clips:
             motion, work = run(known.clip)
             limbs.add(pipeline.name, limb_compared(motion, known, body), work)
@@ -253,7 +302,7 @@ def over_videos(folder: Path, out: Path, pipelines: Sequence[Pipeline], body: Bo
         with np.load(folder / f"{stem}_keypoints.npz") as file:
             reference = pick(torch.from_numpy(file["xy"]).float()[clip.track.frames], skeleton, LIMBS_12)[0]
         rows = {DETECTOR: own_guess(clip)}
-        rows |= {pipeline.name: seen(runner(pipeline, body)(clip)[0], body, skeleton) for pipeline in pipelines}
+        rows |= {pipeline.name: seen(runner(pipeline, body, out)(clip)[0], body, skeleton) for pipeline in pipelines}
         tall = float((clip.track.boxes[:, 3] - clip.track.boxes[:, 1]).median())
         for name, (limbs, pixels) in rows.items():
             off = 100 * (pixels - reference).norm(dim=-1) / tall
@@ -306,7 +355,7 @@ def main() -> None:
     folder = chosen.out / chosen.split
     with torch.no_grad():
         if "keypoints" in chosen.parts:
-            keep(over_keypoints(chosen.data, chosen.split, chosen.longest, pipelines, body), folder)
+            keep(over_keypoints(chosen.data, chosen.out, chosen.split, chosen.longest, pipelines, body), folder)
         if "films" in chosen.parts and chosen.split == "test":
             tables, films = over_films(chosen.data, chosen.out, chosen.films, pipelines, body)
             keep(tables, folder)

@@ -146,7 +146,7 @@ def _cell(results: Results, figure: str) -> str:
     value = results.overall.values.get(figure)
     if value is None or value != value:
         return "-"
-    if value == 0:
+    if abs(value) < 0.05:
         return "0"
     if figure not in WITH_INTERVAL or figure not in results.intervals:
         return f"{value:.1f}"
@@ -159,10 +159,11 @@ def _decision(tables: Tables) -> str:
     against = [(SOME, TURNED, "mean pose"), (SOME, SCRATCH, SCRATCH), (LIMBS, DETECTOR, f"{DETECTOR}, in films")]
     known = [(title, row, head) for title, row, head in against if row in tables.get(title, {})]
     names = dict.fromkeys(name for title, _, _ in known for name in tables[title] if name not in _BASELINES)
-    lines = [
-        [name, *(cell for title, row, _ in known for cell in _differences(tables[title], name, row))] for name in names
-    ]
-    heads = ["", *(f"{short} less {head}" for _, _, head in known for short in ("MPJPE", "PA-MPJPE"))]
+    lines = []
+    for name in names:
+        found = [one for title, row, _ in known for one in _differences(tables[title], name, row)]
+        lines.append([name, *("-" if one is None else _difference(one) for one in found), _verdict(name, found)])
+    heads = ["", *(f"{short} less {head}" for _, _, head in known for short in ("MPJPE", "PA-MPJPE")), "beats all"]
     intro = (
         "### Whom each candidate beats\n\n"
         "Less than zero is better [mm]; in bold where all of the interval is. Both of a pair are of the same frames."
@@ -170,14 +171,24 @@ def _decision(tables: Tables) -> str:
     return f"{intro}\n\n{_table(heads, lines)}" if lines else ""
 
 
+def _verdict(name: str, found: Sequence[Difference | None]) -> str:
+    known = [one for one in found if one is not None]
+    if any(one.value >= 0 for one in known):
+        return "no"
+    if len(known) < len(found) and name != SCRATCH:
+        return "not measured"
+    return "yes" if all(one.is_significant for one in known) else "on average"
+
+
 _BASELINES = (TRUTH, DETECTOR, TURNED, "mean pose, facing the camera")
 
 
-def _differences(rows: Mapping[str, Results], name: str, baseline: str) -> list[str]:
+def _differences(rows: Mapping[str, Results], name: str, baseline: str) -> list[Difference | None]:
+    """In MPJPE and PA-MPJPE; None where there is nothing to compare."""
     if name not in rows or name == baseline:
-        return ["-", "-"]
+        return [None, None]
     found = compare(rows[baseline], rows[name])
-    return [_difference(found[figure]) for figure in WITH_INTERVAL]
+    return [found[figure] for figure in WITH_INTERVAL]
 
 
 def _difference(found: Difference) -> str:

@@ -3,6 +3,7 @@
 Films and detections are kept in a folder, and made once.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -92,7 +93,7 @@ def _filmed(source: MocapSource, batch: MocapBatch, folder: Path, settings: Sett
     scene = film(batch, 0, source.body, seed=number)
     truth = scene.truth[0]
     workspace = Workspace(folder)
-    path, key = folder / "film.mp4", key_of("film", __version__, source.config, capture.name, number, len(scene))
+    path, key = folder / "film.mp4", key_of("film", __version__, source.body.name, number, _content(batch))
     if not workspace.holds(path.name, key):
         scene.write(path)
         workspace.record(path.name, key)
@@ -108,6 +109,12 @@ def _filmed(source: MocapSource, batch: MocapBatch, folder: Path, settings: Sett
     seconds = torch.from_numpy(video.seconds)[own.frames]
     clip = Clip(own, video.fps, seconds, Camera.guess(*video.size), video)
     return FilmedClip(KnownClip(capture.name, action_of(capture.title), clip, true), capture.name, len(truth), path)
+
+
+def _content(batch: MocapBatch) -> list[str]:
+    """What a film of the window depends on, and nothing of what a detector may say of it."""
+    seen = (batch.rotations, batch.betas, batch.translation, batch.camera_from_world, batch.size, batch.focal)
+    return [hashlib.sha256(values.numpy().tobytes()).hexdigest() for values in seen]
 
 
 def track_on(truth: Motion, tracks: Sequence[Track]) -> Track | None:
