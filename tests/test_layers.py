@@ -17,7 +17,7 @@ LAYERS = [
     ["nn", "datasets", "losses", "jobs", "schedules", "metrics", "render", "export"],
     ["methods", "synthetic"],
     ["reconstruction", "train", "evaluate", "viewer", "web"],
-    ["outputs", "capture", "preparing"],
+    ["outputs", "capture", "preparing", "live"],
     ["demo", "doctor", "display"],
     ["cli"],
     ["__main__"],

@@ -202,6 +202,7 @@ class TCMR(FeatureMethod):
 
     name = "tcmr"
     crop_scale = 1.2
+    speaks_of = "middle"
 
     @staticmethod
     def published() -> Published:

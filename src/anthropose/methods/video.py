@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -22,7 +22,8 @@ from anthropose.geometry.crops import normalised_images
 from anthropose.geometry.keypoints import FEWEST, MARGIN, STEADY, network_inputs, squares_around, steadied
 from anthropose.methods.base import Progress, joined
 from anthropose.methods.keypoint_fed import fed_with_keypoints
-from anthropose.motion import BodyPose, Motion, Prediction
+from anthropose.methods.streaming import RATE, KeypointStreamer, Streamer
+from anthropose.motion import BodyPose, Camera, Motion, Prediction
 from anthropose.nn.checkpoints import Weights, find_weights, load_network
 from anthropose.nn.compute import Compute
 from anthropose.nn.hmr import PUBLISHED as SPIN
@@ -46,6 +47,8 @@ class FeatureMethod(ABC):
     """How much larger than the person's box the crops are, as in the published demo."""
     window: ClassVar[int] = 16
     """Frames that the network sees at once."""
+    speaks_of: ClassVar[Literal["all", "middle"]] = "all"
+    """The frames of a window that the network's forward pass gives bodies for."""
     only_fed: ClassVar[tuple[Published, ...]] = ()
     """How networks of the method look that were not published, and always have an encoder of keypoints before them."""
 
@@ -114,6 +117,22 @@ class FeatureMethod(ABC):
         prediction = self._over_clip(seen, clip.track.frames)
         progress(1.0)
         return motion_of(prediction, clip, squares, self.body, self.name, self.weights.name)
+
+    def stream(self, skeleton: Skeleton, camera: Camera) -> Streamer:
+        """See `StreamingMethod.stream`; a network that speaks of the middle of its window is shown no later frames.
+
+        Raises:
+            UserError: the weights look at pictures, or know too few of these keypoints.
+        """
+        if self.front_end is not None:
+            raise UserError(
+                f"--live: weights {self.weights.name!r} look at pictures, which takes too long for each frame; "
+                "use weights that are fed with keypoints"
+            )
+        window = getattr(self.network.config.network, "window", self.window)
+        now = window - 1 if self.speaks_of == "all" else window // 2
+        moments = (torch.arange(window) - now) / RATE
+        return KeypointStreamer(self.network, self.body, self.compute, moments, skeleton, camera)
 
     def _over_clip(self, features: Float[Tensor, "n f"], frames: Int[Tensor, "n"]) -> Prediction:
         parts = []

@@ -9,6 +9,7 @@ class GLoT(FeatureMethod):
     """Shen et al., Global-to-Local Modeling for Video-based 3D Human Pose and Shape Estimation, CVPR 2023."""
 
     name = "glot"
+    speaks_of = "middle"
 
     @staticmethod
     def published() -> Published:

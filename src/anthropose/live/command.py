@@ -1,0 +1,176 @@
+"""The whole of `anthropose run --live`."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from anthropose.body.files import load_body
+from anthropose.errors import UserError
+from anthropose.live.figures import Figures
+from anthropose.live.options import Live
+from anthropose.live.page import Page
+from anthropose.live.pipeline import Parts, Pipeline
+from anthropose.live.recording import PARTS, Recording, assemble
+from anthropose.live.window import Window, has_display
+from anthropose.methods.streaming import StreamingMethod
+from anthropose.motion import Camera
+from anthropose.people.detect import find_detector
+from anthropose.reconstruction import camera_for, method_for
+from anthropose.settings import Outputs, Settings
+from anthropose.video import Video
+
+LIVE_DETECTORS = {"mediapipe": {"look_back_seconds": 0.0, "search_seconds": 2.0}}
+"""What a detector is told to do otherwise: not to wait for later frames, and to spend less on newcomers."""
+
+
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C, with a line that says what was recorded."""
+
+
+def run_live(
+    source: str, settings: Settings, outputs: Outputs, live: Live, out: Path | None, restart: bool = False
+) -> list[str]:
+    """Runs a session until it ends; gives the lines that sum it up.
+
+    Args:
+        source: `camera:0`, or a file or folder to be played as if it were a camera.
+        out: the folder that it is recorded in; nothing is written without it.
+        restart: whether to overwrite a recording that is there.
+
+    Raises:
+        UserError: the camera, the method or a setting cannot be used live, or the camera went away; what was recorded
+            until then is kept, and the line says where.
+        KeyboardInterrupt: Ctrl-C, likewise.
+    """
+    check_settings(settings, outputs)
+    if out is not None:
+        check_folder(out, restart)
+    method = method_for(settings)
+    if not isinstance(method, StreamingMethod):
+        raise UserError(
+            f"--live: {settings.method} looks at whole clips; use --method parallel-branch, tcmr, glot or vibe with "
+            "weights that are fed with keypoints"
+        )
+    body, figures = load_body(settings.body), Figures()
+    detector = find_detector(settings.detector, **LIVE_DETECTORS.get(settings.detector, {}))
+    method.stream(detector.skeleton, Camera.guess(640, 480))  # What does not fit is told before the camera is opened.
+    screen: Window | Page = Window(figures) if _wants_window(live) else Page(live.host, live.port, figures)
+    record = None if out is None else partial(_recording, out, outputs.overlay, method, body.name)
+    parts = Parts(detector, method, body, screen, partial(_camera_for, settings), record)
+    pipeline = Pipeline(source, parts, figures, settings.fps, settings.seconds)
+    with screen, _one_thread():
+        print(f"{source}: {screen.where}; Ctrl-C stops", file=sys.stderr, flush=True)
+        return _summed_up(pipeline, figures, *_run(pipeline))
+
+
+def check_settings(settings: Settings, outputs: Outputs) -> None:
+    """
+    Raises:
+        UserError: a setting needs the whole clip.
+    """
+    unfit = {
+        "--tracks": settings.tracks is not None,
+        "--tracker sort": settings.tracker == "sort",
+        "--persons": bool(settings.persons),
+        "--refine on": settings.refine == "on",
+        "--smooth gaussian": settings.smooth == "gaussian",
+        "--side-view": outputs.side_view,
+        "--export": outputs.export != Outputs().export,
+    }
+    asked = [option for option, given in unfit.items() if given]
+    if asked:
+        raise UserError(
+            f"--live: {', '.join(asked)} needs the whole clip; record it with --out DIR and run on DIR/video.mp4 after"
+        )
+
+
+def check_folder(out: Path, restart: bool) -> None:
+    """Makes sure that no recording is overwritten; one that was broken off is put together.
+
+    Raises:
+        UserError: there is one, and it is not to be overwritten.
+    """
+    if (out / PARTS).exists():
+        made = assemble(out)
+        if made and not restart:
+            raise UserError(
+                f"{out}: held a recording that was broken off, which is whole now ({_names(made)}); "
+                "name another folder with --out, or overwrite it with --restart"
+            )
+    if (out / "video.mp4").exists() and not restart:
+        raise UserError(
+            f"{out}: a recording is there already; name another folder with --out, or overwrite it with --restart"
+        )
+    for old in (*out.glob("person-*.npz"), out / "overlay.mp4", out / "video.mp4"):
+        old.unlink(missing_ok=True)
+
+
+def _run(pipeline: Pipeline) -> tuple[list[Path], BaseException | None]:
+    """Runs to the end; what was recorded, and what ended it."""
+    ended: BaseException | None = None
+    try:
+        pipeline.run()
+    except (UserError, KeyboardInterrupt) as error:
+        ended = error
+    made: list[Path] = []
+    if pipeline.recording is not None:
+        print(f"finishing {pipeline.recording.folder}", file=sys.stderr, flush=True)
+        made = pipeline.recording.finish()
+    return made, ended
+
+
+def _summed_up(pipeline: Pipeline, figures: Figures, made: list[Path], ended: BaseException | None) -> list[str]:
+    """
+    Raises:
+        UserError, KeyboardInterrupt: what ended the session, with what was recorded.
+    """
+    kept = f"{made[0].parent}: {_names(made)}" if made else ""
+    if isinstance(ended, KeyboardInterrupt):
+        raise Stopped(f"stopped; recorded {kept}" if kept else "stopped") from ended
+    if ended is not None:
+        raise UserError(f"{ended}; recorded {kept}" if kept else str(ended)) from ended
+    lines = [
+        f"{figures.shown} pictures at {figures.rate:.1f} a second, "
+        f"{1000 * figures.latency():.0f} ms after their frames (95 %: {1000 * figures.latency(0.95):.0f} ms); "
+        f"persons: {', '.join(map(str, sorted(pipeline.persons))) or 'nobody'}"
+    ]
+    if pipeline.unkept:
+        lines.append(f"{pipeline.unkept} frames could not be recorded in time and are left out")
+    return [*lines, kept] if kept else lines
+
+
+def _names(paths: list[Path]) -> str:
+    return ", ".join(path.name for path in paths)
+
+
+def _wants_window(live: Live) -> bool:
+    if live.show == "page":
+        return False
+    found = has_display()
+    if live.show == "window" and not found:
+        raise UserError("--show window: there is no display here; use --show page and open it in a browser")
+    return found
+
+
+def _recording(out: Path, overlay: bool, method: StreamingMethod, body: str, video: Video, camera: Camera) -> Recording:
+    weights = getattr(getattr(method, "weights", None), "name", "")
+    return Recording(out, video, camera, overlay, (method.name, weights, body))
+
+
+def _camera_for(settings: Settings, video: Video) -> Camera:
+    return camera_for(video, settings)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Each network in one thread: the pipeline itself is what keeps the cores busy."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
