@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -95,8 +94,3 @@ def in_one_table(points: list[Points]) -> Skeleton:
                 f"{first.name} and {other.skeleton.name}; choose one set for all by --skeleton"
             )
     return first
-
-
-def stacked(points: list[Points]) -> Float[Tensor, "n j 3"]:
-    """The places of all persons, one after the other."""
-    return torch.cat([one.places for one in points])
