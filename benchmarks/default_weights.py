@@ -62,7 +62,7 @@ from anthropose.evaluate.scores import Errors
 from anthropose.geometry.cameras import project
 from anthropose.methods.base import settings_of
 from anthropose.metrics import acceleration
-from anthropose.motion import Motion
+from anthropose.motion import Motion, Track
 from anthropose.nn.checkpoints.stored import read_header
 from anthropose.people.clip import Clip
 from anthropose.progress import silent
@@ -273,7 +273,7 @@ def over_films(
 ) -> tuple[list[Table], list[Filmed]]:
     """A table of the limbs' landmarks, which the detector has too, and one of joints and surfaces; and the films."""
     source = MocapSource([data / name for name in SETS["test"]], body, FILMED)
-    films = list(filmed_clips(source, out / "films", count, progress=lambda done: say(f"film {done} of {count}")))
+    films = list(filmed_clips(source, out / "films", count, find, progress=lambda done: say(f"film {done} of {count}")))
     clips = [film.known for film in films if film.known is not None]
     limbs, joints = Table(LIMBS), Table(JOINTS)
     for known in clips:
@@ -315,10 +315,14 @@ def over_videos(folder: Path, out: Path, pipelines: Sequence[Pipeline], body: Bo
     return found
 
 
+def find(video: Video, workspace: Workspace) -> list[Track]:
+    """As `run` does."""
+    return find_people(video, Settings(), workspace, silent)[0]
+
+
 def found_in(video: Video, folder: Path) -> Clip:
     """The person who is seen longest, as a clip; detections are kept in the folder."""
-    tracks, _ = find_people(video, Settings(), Workspace(folder), silent)
-    track = max(tracks, key=len)
+    track = max(find(video, Workspace(folder)), key=len)
     seconds = torch.from_numpy(video.seconds)[track.frames]
     return Clip(track, video.fps, seconds, camera_for(video, Settings()), video)
 

@@ -10,8 +10,14 @@ from anthropose.evaluate.mocap import KnownClip, recorded_clips
 from anthropose.evaluate.mocap_errors import LIMBS_12, detector_errors_of, limbs_on, origin_of
 from anthropose.evaluate.mocap_film import FILMED, chosen_windows, filmed_clips, overlaps_of, track_on
 from anthropose.geometry.cameras import project
+from anthropose.motion import Track
+from anthropose.progress import silent
+from anthropose.reconstruction import find_people
+from anthropose.settings import Settings
 from anthropose.skeleton import MEDIAPIPE_33, pick
 from anthropose.synthetic.captures import write_captures
+from anthropose.video import Video
+from anthropose.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +61,13 @@ def _detected_and_true(known: KnownClip) -> tuple[torch.Tensor, torch.Tensor]:
     return pick(known.clip.track.keypoints, MEDIAPIPE_33, LIMBS_12)[0][..., :2], true
 
 
+def find(video: Video, workspace: Workspace) -> list[Track]:
+    return find_people(video, Settings(), workspace, silent)[0]
+
+
 @pytest.mark.slow
 def test_the_detector_finds_who_was_filmed_and_a_second_run_makes_nothing(source: MocapSource, tmp_path: Path) -> None:
-    made = next(filmed_clips(source, tmp_path, 1, longest=20, shortest=10))
+    made = next(filmed_clips(source, tmp_path, 1, find, longest=20, shortest=10))
     assert made.known is not None
     assert made.frames == 20
     assert made.known.clip.track.frames.tolist() == made.known.truth.track.frames.tolist()
@@ -68,7 +78,7 @@ def test_the_detector_finds_who_was_filmed_and_a_second_run_makes_nothing(source
     errors = detector_errors_of(made.known.clip, made.known.truth, load_body(), made.name)
     assert errors.pa_mpjpe.mean() < 150
     written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
-    again = next(filmed_clips(source, tmp_path, 1, longest=20, shortest=10))
+    again = next(filmed_clips(source, tmp_path, 1, find, longest=20, shortest=10))
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == written
     assert again.known is not None
     assert torch.equal(again.known.clip.track.boxes, made.known.clip.track.boxes)

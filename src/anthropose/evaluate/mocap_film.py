@@ -19,15 +19,14 @@ from anthropose.evaluate.mocap import KnownClip, action_of
 from anthropose.evaluate.mocap_errors import common_rows
 from anthropose.motion import Camera, Motion, Track
 from anthropose.people.clip import Clip
-from anthropose.progress import silent
-from anthropose.reconstruction import find_people
-from anthropose.settings import Settings
 from anthropose.synthetic.filmed import film
-from anthropose.video import open_video
+from anthropose.video import Video, open_video
 from anthropose.workspace import Workspace, key_of
 
 FILMED = MocapConfig(split="test", everyday=0.0, cameras=Cameras(sizes=((960, 540), (540, 960), (720, 720))))
 """Pictures small enough to be drawn and searched in a moment."""
+Find = Callable[[Video, Workspace], list[Track]]
+"""From a video and a place to keep things in to the tracks of everyone in it; raises UserError where nobody is."""
 LEAST_OVERLAP = 0.3
 """Of boxes, mean over common frames, for a track to be of the person who was filmed."""
 
@@ -49,9 +48,9 @@ def filmed_clips(
     source: MocapSource,
     folder: Path,
     count: int,
+    find: Find,
     longest: int = 120,
     shortest: int = 45,
-    settings: Settings | None = None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Iterator[FilmedClip]:
     """Motions of all folders and kinds of action in turn, each as a film in which the person was looked for.
@@ -60,16 +59,16 @@ def filmed_clips(
         source: on the CPU.
         folder: where films and detections are kept.
         count: of films.
+        find: gives everyone's tracks in a film, and may keep things in the workspace, as `reconstruction.find_people`.
         longest: frames of a film; longer motions are filmed in part.
         shortest: frames of the motions that are taken.
-        settings: which detector and tracker; the usual ones when not given.
         progress: called with the number of films that are done.
 
     Raises:
         UserError: the folder cannot be written.
     """
     for done, batch in enumerate(chosen_windows(source, count, longest, shortest), start=1):
-        yield _filmed(source, batch, folder / batch.names[0].replace("/", "_"), settings or Settings())
+        yield _filmed(source, batch, folder / batch.names[0].replace("/", "_"), find)
         progress(done)
 
 
@@ -87,7 +86,7 @@ def chosen_windows(source: MocapSource, count: int, longest: int, shortest: int)
     return [row[turn] for turn in range(turns) for row in rows if turn < len(row)][:count]
 
 
-def _filmed(source: MocapSource, batch: MocapBatch, folder: Path, settings: Settings) -> FilmedClip:
+def _filmed(source: MocapSource, batch: MocapBatch, folder: Path, find: Find) -> FilmedClip:
     capture = next(capture for capture in source.library.captures if capture.name == batch.names[0])
     number = source.library.captures.index(capture)
     scene = film(batch, 0, source.body, seed=number)
@@ -99,7 +98,7 @@ def _filmed(source: MocapSource, batch: MocapBatch, folder: Path, settings: Sett
         workspace.record(path.name, key)
     video = open_video(path)
     try:
-        tracks, _ = find_people(video, settings, workspace, silent)
+        tracks = find(video, workspace)
     except UserError:
         return FilmedClip(None, capture.name, len(truth), path)
     track = track_on(truth, tracks)
