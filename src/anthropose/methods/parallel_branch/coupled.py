@@ -43,6 +43,9 @@ class CoupledConfig:
         default_factory=lambda: LiftingConfig(joints=33, joint_width=8, depth=1, heads=4, joint_heads=1, drop_path=0.0)
     )
 
+    rate: float = 30.0
+    """Frames per second that it learned from. Of a clip with twice as many, every second one makes a window."""
+
     @property
     def window(self) -> int:
         return self.lifting.frames

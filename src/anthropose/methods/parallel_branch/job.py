@@ -1,5 +1,6 @@
 """Parallel-Branch's trainings as jobs."""
 
+from dataclasses import replace
 from functools import partial
 
 from anthropose.datasets.windows import vibe_windows
@@ -7,7 +8,7 @@ from anthropose.methods.parallel_branch.coupled import CoupledConfig, CoupledLos
 from anthropose.methods.parallel_branch.network import ParallelBranchConfig, ParallelBranchNetwork
 from anthropose.methods.parallel_branch.presets import PRESETS
 from anthropose.methods.training import Learning, mocap_small, video_job
-from anthropose.methods.training.small import LONG, Cosine
+from anthropose.methods.training.small import LONG, SHIPPED, Cosine
 from anthropose.nn.lifting import LiftingConfig
 
 LEARNING = Learning(
@@ -22,6 +23,8 @@ LEARNING = Learning(
 )
 LONGER = {**LONG, "epochs": 150, "schedule": Cosine(150, 4e-4)}
 """Of the training that makes the default weights, and of the published form beside it, for comparison."""
+SPARSE = replace(SHIPPED, rate=10.0)
+"""Ten frames a second: a window of 16 then spans a second and a half, and its frames tell more."""
 TRAININGS = {
     **PRESETS,
     "mocap-small": mocap_small(
@@ -37,9 +40,9 @@ TRAININGS = {
     ),
     "mocap-coupled": mocap_small(
         PRESETS["final"],
-        CoupledConfig(),
+        CoupledConfig(rate=SPARSE.rate),
         losses=CoupledLosses(),
-        **LONGER,
+        **{**LONGER, "mocap": SPARSE},
     ),
     "mocap-apart": mocap_small(
         PRESETS["final"],
