@@ -45,8 +45,8 @@ class Level:
 
 
 @dataclass(frozen=True)
-class AdaptationConfig:
-    """How the weights adapt; the defaults are those published for 3DPW."""
+class BilevelConfig:
+    """How weights are moved, whatever they see; the defaults are those published for 3DPW."""
 
     learning_rate: float = 3e-6
     betas: tuple[float, float] = (0.5, 0.9)
@@ -60,9 +60,6 @@ class AdaptationConfig:
     """Whether the update is differentiated through the probe (BOA), or taken at its end as if there were none."""
     lower: Level = field(default_factory=Level)
     upper: Level = field(default_factory=lambda: Level(temporal=True))
-    weights: LossWeights = field(default_factory=LossWeights)
-    rows: Rows = "labelled"
-    """The part of SPIN-49 that keypoints and motion are compared in."""
     robust: float = 0.0
     """As in `keypoint_error`; 0 is the published loss."""
     dynamic: bool = True
@@ -74,17 +71,7 @@ class AdaptationConfig:
     use_teacher: bool = True
     teacher_memory: float = 0.1
     """The share of itself that the teacher keeps in each update; the rest becomes the newest weights."""
-    teacher_rows: Rows = "all"
-    teacher_aligned: bool = False
-    teacher_dropout: bool = False
-    """Whether the teacher's dropout is active, as it is, by an oversight, in the published programs for files."""
     use_motion: bool = True
-    interval: int = 5
-    """How many frames before the present one the motion is measured from."""
-    first_frame: int = 1
-    """The first frame that it may be measured from: the published programs never use frame 0."""
-    motion_mask: MotionMask = "certain"
-    labelled_confidence: Literal["keypoints", "joints"] = "keypoints"
     guard: bool = False
     """Whether a frame that makes matters worse is undone."""
     worst_rise: float = 3.0
@@ -97,6 +84,62 @@ class AdaptationConfig:
         for level, name in ((self.lower, "lower"), (self.upper, "upper")):
             if not (level.frame or level.labelled or (level.temporal and self.use_teacher)):
                 raise UserError(f"the {name} level of the adaptation has no loss; switch one on")
+
+
+@dataclass(frozen=True)
+class AdaptationConfig(BilevelConfig):
+    """How the weights of an image network adapt; the defaults are those published for 3DPW."""
+
+    weights: LossWeights = field(default_factory=LossWeights)
+    rows: Rows = "labelled"
+    """The part of SPIN-49 that keypoints and motion are compared in."""
+    teacher_rows: Rows = "all"
+    teacher_aligned: bool = False
+    teacher_dropout: bool = False
+    """Whether the teacher's dropout is active, as it is, by an oversight, in the published programs for files."""
+    interval: int = 5
+    """How many frames before the present one the motion is measured from."""
+    first_frame: int = 1
+    """The first frame that it may be measured from: the published programs never use frame 0."""
+    motion_mask: MotionMask = "certain"
+    labelled_confidence: Literal["keypoints", "joints"] = "keypoints"
+
+
+@dataclass(frozen=True)
+class WindowWeights:
+    """What the terms are multiplied with where windows of keypoints are adapted to; found on CMU's subjects 01, 03."""
+
+    keypoints: float = 10.0
+    shape_prior: float = 2e-4
+    pose_prior: float = 1e-4
+    one_shape: float = 0.01
+    motion: float = 10.0
+    jerk: float = 10.0
+    teacher: float = 0.1
+    labelled: float = 0.1
+    teacher_parts: PartWeights = PartWeights()
+    labelled_parts: PartWeights = PartWeights()
+
+
+@dataclass(frozen=True)
+class WindowConfig(BilevelConfig):
+    """How the weights of a network adapt that sees windows of keypoints."""
+
+    learning_rate: float = 1e-5
+    robust: float = 0.1
+    guard: bool = True
+    weights: WindowWeights = field(default_factory=WindowWeights)
+    step: int = 8
+    """Frames from one window to the next."""
+    lag: int = 3
+    """Frames within which movement is compared."""
+    exemplars: int = 1
+    """How many are drawn at once."""
+    most_drift: float = 0.25
+    """Mean distance [m] of joints from where the network would have them that nothing has adapted, above which the
+    adaptation begins anew."""
+    passes: int = 1
+    """How often a track is gone through; only the last one's predictions count."""
 
 
 THREEDPW = AdaptationConfig()
@@ -119,6 +162,9 @@ BOA = replace(
 """BOA (CVPR 2021) on 3DPW; its exemplars come in order, the same for both levels of a frame."""
 CLIP = replace(INTERNET, lower=_FRAME, upper=_FRAME_AND_TIME, motion_mask="product", first_frame=0, guard=True)
 """For a clip of one's own: the internet preset without exemplars, for soft confidences, and with the guard."""
+
+KEYPOINTS = WindowConfig(lower=_FRAME, upper=_FRAME_AND_TIME)
+"""For weights that are fed with keypoints."""
 
 PRESETS: dict[str, AdaptationConfig] = {
     "3dpw": THREEDPW,

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -37,14 +37,17 @@ class Exemplars(Protocol):
         ...
 
 
-class Retrieval:
+E = TypeVar("E")
+
+
+class Retrieval(Generic[E]):
     """Draws from the cluster whose centre lies nearest by cosine, with Python's own random numbers as published."""
 
     def __init__(
         self,
         centres: Float[Tensor, "k f"],
         members: Sequence[Sequence[int]],
-        exemplar: Callable[[int], Exemplar],
+        exemplar: Callable[[int], E],
         seed: int = 22,
     ) -> None:
         self.centres, self.members, self.exemplar = centres, members, exemplar
@@ -62,7 +65,7 @@ class Retrieval:
         """The number of an exemplar for an image."""
         return self._random.sample(self.members[self.cluster(features)], 1)[0]
 
-    def draw(self, features: Float[Tensor, "1 f"]) -> tuple[int, Exemplar]:
+    def draw(self, features: Float[Tensor, "1 f"]) -> tuple[int, E]:
         """An exemplar of the nearest cluster."""
         number = self.pick(features)
         return number, self.exemplar(number)
@@ -111,7 +114,7 @@ class ExemplarBank:
         image = normalised(self.crops[number].numpy().astype(np.float32))[None]
         return Exemplar(image, self.keypoints[one], self.joints[one], self.rotvecs[one], self.betas[one])
 
-    def retrieval(self, seed: int = 22) -> Retrieval:
+    def retrieval(self, seed: int = 22) -> Retrieval[Exemplar]:
         """How the published program chooses from it; clusters without a member are left out."""
         members = [torch.where(self.clusters == k)[0].tolist() for k in range(len(self.centres))]
         kept = [k for k, numbers in enumerate(members) if numbers]

@@ -1,10 +1,15 @@
-"""DynaBOA on a clip: crops and keypoints in the track's order, each frame adapted to before it is predicted."""
+"""DynaBOA on a clip: what is seen in the track's order, adapted to before it is predicted.
+
+With a BaseModel that is crops, frame by frame, as published. With weights that are fed with keypoints it is windows of
+keypoints, and no pictures are needed.
+"""
 
 import logging
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,10 +21,10 @@ from anthropose.body.model import BodyModel
 from anthropose.body.prior import GaussianMixturePrior
 from anthropose.errors import UserError
 from anthropose.methods.base import Progress, joined
+from anthropose.methods.dynaboa.adaptable import adaptable_layouts, find_adaptable
 from anthropose.methods.dynaboa.adaptation import Adaptation, Adapted
-from anthropose.methods.dynaboa.config import CLIP, AdaptationConfig
+from anthropose.methods.dynaboa.config import CLIP, KEYPOINTS, AdaptationConfig, WindowConfig
 from anthropose.methods.dynaboa.exemplars import ExemplarBank
-from anthropose.methods.dynaboa.model import PUBLISHED
 from anthropose.methods.dynaboa.preprocessing import (
     ROWS,
     Rows,
@@ -30,9 +35,12 @@ from anthropose.methods.dynaboa.preprocessing import (
     normalised,
     spin_49,
 )
-from anthropose.methods.video import motion_of, on_cpu
+from anthropose.methods.dynaboa.tracks import adapted_track
+from anthropose.methods.dynaboa.window_exemplars import SHIPPED, WindowBank
+from anthropose.methods.dynaboa.windows import WindowAdaptation
+from anthropose.methods.video import FeatureMethod, keypoints_of, motion_of, on_cpu, stretches
 from anthropose.motion import Motion
-from anthropose.nn.checkpoints import find_weights, load_network
+from anthropose.nn.checkpoints import load_network
 from anthropose.nn.compute import Compute
 from anthropose.people.clip import Clip
 from anthropose.skeleton import SPIN_49, Skeleton
@@ -45,11 +53,15 @@ class DynaBOAOptions:
     """How DynaBOA runs over clips."""
 
     adaptation: AdaptationConfig = CLIP
+    """With a BaseModel."""
+    windows: WindowConfig = KEYPOINTS
+    """With weights that are fed with keypoints."""
     rows: Rows | Literal["auto"] = "auto"
     """The part of SPIN-49 that keypoints are compared in; auto takes OpenPose's for OpenPose's keypoints, all where
     there are feet, and otherwise the labelled ones, as published for AlphaPose."""
     exemplars: Path | None = None
-    """A file of ExemplarBank; where it is given, both levels use it."""
+    """A file of ExemplarBank, or of WindowBank for weights that are fed with keypoints; where it is given, both levels
+    use it. The latter take the bank that comes along, where none is given and their settings want one."""
     prior: Path | None = None
     """SMPLify's own gmm_08.pkl in place of the prior that is shipped."""
     crop_scale: float = 1.0
@@ -64,16 +76,22 @@ class Report:
     """What the adaptation to a clip did."""
 
     frames: int
+    """Frames adapted to; windows of them, for weights that are fed with keypoints."""
     updates: int
     """Of the weights, in all frames together."""
     undone: int
     """Frames whose updates made matters worse and were taken back."""
     blind: int
     """Frames without a keypoint to adapt to."""
+    restarted: int = 0
+    """How often the weights had drifted too far, and adaptation began anew."""
 
 
 class DynaBOA:
-    """A single-image network that adapts to the video it is given, frame by frame.
+    """A network that adapts to the video it is given: a BaseModel, frame by frame, or one of those that are fed with
+    keypoints, window by window.
+
+    The latter is taken where `weights` says so, or where these are left to choose and no BaseModel is installed.
 
     Raises:
         UserError: weights are missing, the settings want exemplars and there are none, or half precision is asked for.
@@ -92,20 +110,34 @@ class DynaBOA:
         self.compute.place()
         if self.compute.precision != "float32":
             raise UserError(f"dynaboa learns as it runs, in float32; leave --precision {self.compute.precision} away")
-        self.weights = find_weights(weights, PUBLISHED)
+        self.weights = find_adaptable(weights)
         self.prior = GaussianMixturePrior.load(self.options.prior)
-        self.bank = ExemplarBank.load(self.options.exemplars) if self.options.exemplars else None
+        self.bank = self._bank()
         self.config = self._config()
         self.report = Report(0, 0, 0, 0)
-        self._going_on: Adaptation | None = None
+        self._going_on: Adaptation | WindowAdaptation | None = None
         self._video: object = None
 
-    def _config(self) -> AdaptationConfig:
-        config = self.options.adaptation
-        if self.bank is not None:
+    @property
+    def sees_keypoints(self) -> bool:
+        """Whether the network is fed with keypoints; otherwise it looks at crops."""
+        return self.weights.front_end == "keypoints"
+
+    def _bank(self) -> ExemplarBank | WindowBank | None:
+        given = self.options.exemplars
+        if not self.sees_keypoints:
+            return None if given is None else ExemplarBank.load(given)
+        wanted = self.options.windows.lower.labelled or self.options.windows.upper.labelled
+        if given is None and not wanted:
+            return None
+        return WindowBank.load(given or SHIPPED)
+
+    def _config(self) -> AdaptationConfig | WindowConfig:
+        config = self.options.windows if self.sees_keypoints else self.options.adaptation
+        if self.options.exemplars is not None:
             lower, upper = (replace(level, labelled=True) for level in (config.lower, config.upper))
             return replace(config, lower=lower, upper=upper)
-        if config.lower.labelled or config.upper.labelled:
+        if self.bank is None and (config.lower.labelled or config.upper.labelled):
             raise UserError("this adaptation wants exemplars; give a bank of them, or a preset without")
         return config
 
@@ -120,7 +152,7 @@ class DynaBOA:
 
     @cached_property
     def _network(self) -> Any:
-        return load_network(self.weights, PUBLISHED).to(self.compute.place())
+        return load_network(self.weights, adaptable_layouts()).to(self.compute.place())
 
     def reconstruct(self, clip: Clip, progress: Progress = lambda share: None) -> Motion:
         """The motion of the clip's person; `report` then says how the adaptation went.
@@ -128,11 +160,14 @@ class DynaBOA:
         Raises:
             UserError: the clip has no pictures, or its track no keypoints to adapt to.
         """
+        if self.sees_keypoints:
+            return self._over_windows(clip, progress)
         keypoints, rows = self._evidence(clip)
         found: list[Adapted] = []
         squares: list[tuple[float, float, float]] = []
         with _learning():
             adaptation = self._adaptation_for(clip, rows)
+            assert isinstance(adaptation, Adaptation)
             for (image, window), one in zip(self._crops(clip), keypoints, strict=True):
                 adapted = adaptation.adapt(image[None], exact_keypoints(one, window)[None])
                 found.append(replace(adapted, prediction=on_cpu(adapted.prediction)))
@@ -142,6 +177,28 @@ class DynaBOA:
         self._warn(clip)
         prediction = joined([adapted.prediction for adapted in found])
         return motion_of(prediction, clip, torch.tensor(squares), self.body, self.name, self.weights.name)
+
+    def _over_windows(self, clip: Clip, progress: Progress) -> Motion:
+        """The same by a network that sees keypoints; the parts of a track between long gaps are one stream."""
+        inputs, squares = keypoints_of(clip, self._network.config.front_end.skeleton, self.weights.name)
+        parts, found = [], list[Adapted]()
+        focal = clip.camera.focal / math.hypot(*clip.camera.size)
+        with _learning():
+            adaptation = self._adaptation_for(clip, "all")
+            assert isinstance(adaptation, WindowAdaptation)
+            for part in stretches(clip.track.frames, self._window):
+                told = partial(_told, progress, part.start / len(inputs), part.stop / len(inputs))
+                prediction, windows = adapted_track(adaptation, inputs[part], self._window, focal, told)
+                parts.append(prediction)
+                found += windows
+        self.report = _report(found)
+        self._warn(clip)
+        return motion_of(joined(parts), clip, squares, self.body, self.name, self.weights.name)
+
+    @property
+    def _window(self) -> int:
+        """Frames of a window."""
+        return getattr(self._network.network.config, "window", FeatureMethod.window)
 
     def _evidence(self, clip: Clip) -> tuple[Float[Tensor, "n 49 3"], Rows]:
         """The track's keypoints as SPIN-49 [px], without those that the body does not have, and which rows count."""
@@ -164,22 +221,26 @@ class DynaBOA:
             )
         return torch.cat([keypoints[..., :2], confidence[..., None]], dim=-1), rows
 
-    def _adaptation_for(self, clip: Clip, rows: Rows) -> Adaptation:
+    def _adaptation_for(self, clip: Clip, rows: Rows) -> Adaptation | WindowAdaptation:
         """The adaptation that goes on with this clip, as the policy has it."""
         video = clip.video.source if clip.video is not None else None
         going_on, policy = self._going_on, self.options.reset
         other = policy == "track" or (policy == "video" and video != self._video)
-        if going_on is None or going_on.config.rows != rows or other:
+        if going_on is None or other or (isinstance(going_on, Adaptation) and going_on.config.rows != rows):
             going_on = self._new_adaptation(rows)
         elif policy == "video":
             going_on.forget_frames()
         self._going_on, self._video = going_on, video
         return going_on
 
-    def _new_adaptation(self, rows: Rows) -> Adaptation:
-        exemplars = None if self.bank is None else self.bank.retrieval()
-        body = self.body.to(self.compute.place())
-        return Adaptation(self._network, body, self.prior, replace(self.config, rows=rows), exemplars)
+    def _new_adaptation(self, rows: Rows) -> Adaptation | WindowAdaptation:
+        body, config = self.body.to(self.compute.place()), self.config
+        if isinstance(config, WindowConfig):
+            skeleton = self._network.config.front_end.skeleton
+            windows = self.bank.retrieval_for(self._network, skeleton) if isinstance(self.bank, WindowBank) else None
+            return WindowAdaptation(self._network, skeleton, body, self.prior, config, windows)
+        exemplars = self.bank.retrieval() if isinstance(self.bank, ExemplarBank) else None
+        return Adaptation(self._network, body, self.prior, replace(config, rows=rows), exemplars)
 
     def _crops(self, clip: Clip) -> Iterator[tuple[Float[Tensor, "3 s s"], Window]]:
         """The normalised crop of each frame of the track, and what was cropped; decoded as they are asked for."""
@@ -193,11 +254,13 @@ class DynaBOA:
                 yield normalised(crop(image, window)), window
 
     def _warn(self, clip: Clip) -> None:
-        report, person = self.report, clip.track.person
+        report, person, what = self.report, clip.track.person, "windows" if self.sees_keypoints else "frames"
         if report.undone:
-            log.warning("person %d: the updates of %d frames were taken back", person, report.undone)
+            log.warning("person %d: the updates of %d %s were taken back", person, report.undone, what)
+        if report.restarted:
+            log.warning("person %d: the adaptation drifted off and began anew %d times", person, report.restarted)
         if report.blind:
-            log.warning("person %d: nothing to adapt to in %d of %d frames", person, report.blind, report.frames)
+            log.warning("person %d: nothing to adapt to in %d of %d %s", person, report.blind, report.frames, what)
 
 
 def rows_for(skeleton: Skeleton) -> Rows:
@@ -207,11 +270,17 @@ def rows_for(skeleton: Skeleton) -> Rows:
     return "all" if "left_heel" in skeleton.joints else "labelled"
 
 
+def _told(progress: Progress, begun: float, ended: float, share: float) -> None:
+    """Tells the progress of a part of the work."""
+    progress(begun + (ended - begun) * share)
+
+
 def _report(found: list[Adapted]) -> Report:
     return Report(
         frames=len(found),
         updates=sum(adapted.updates for adapted in found),
         undone=sum(adapted.undone for adapted in found),
+        restarted=sum(adapted.restarted for adapted in found),
         blind=sum(adapted.blind for adapted in found),
     )
 

@@ -44,6 +44,16 @@ class Trace:
     """The first convolution, the four stages, the pooled features, and for each iteration the regressor's first hidden
     layer, the same after dropout, and the second: 15 for three iterations."""
 
+    @property
+    def pooled(self) -> Tensor:
+        """What the trunk gives, by which exemplars are found."""
+        return self.features[POOLED]
+
+    @property
+    def steering(self) -> Tensor:
+        """The first hidden layer of the third iteration, by which updates are ended."""
+        return self.features[STEERING]
+
 
 class BaseModel(nn.Module):
     """A ResNet-50 trunk and the iterative regressor, every normalisation over 4 groups of channels."""
