@@ -1,12 +1,23 @@
-"""Smoothing of finished motions, with and without a body."""
+"""Smoothing of finished motions, with and without a body, and which motions are refined."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from anthropose.motion import Motion
-from anthropose.reconstruction import smoothed
+from anthropose.body.files import load_body
+from anthropose.errors import UserError
+from anthropose.methods.base import Progress
+from anthropose.methods.smplify import SMPLify
+from anthropose.motion import Camera, Motion, Track
+from anthropose.people.clip import Clip
+from anthropose.reconstruction import find_motions, refiner_for, smoothed
+from anthropose.settings import Settings
+from anthropose.video import open_video
+from anthropose.workspace import Workspace
+from tests.clips import write_images
 from tests.export.made_up import motion, stick_body
 
 BODY = stick_body()
@@ -38,3 +49,57 @@ def test_smoothing_takes_the_noise_out_of_what_there_is(kind: str, with_body: bo
 def test_none_leaves_a_motion_as_it_is() -> None:
     one = noisy(False)
     assert smoothed(one, "none", BODY) is one
+
+
+class FedWithKeypoints:
+    """A method as those are whose weights begin with keypoints: what it makes of a clip is `motion`, moved away."""
+
+    name = "learnt"
+
+    def __init__(self, made: Motion, front_end: str = "keypoints") -> None:
+        self.made, self.front_end = made, front_end
+
+    def settings(self) -> dict[str, object]:
+        return {"front_end": self.front_end}
+
+    def reconstruct(self, clip: Clip, progress: Progress = lambda share: None) -> Motion:
+        progress(1.0)
+        return replace(self.made, track=clip.track, method=self.name)
+
+
+def test_learnt_bodies_are_refined_where_keypoints_feed_them_or_where_it_is_asked_for() -> None:
+    body, made = load_body("free"), motion(BODY, torch.arange(4) / 30)
+    fed, looking = FedWithKeypoints(made), FedWithKeypoints(made, front_end="some sum")
+    assert isinstance(refiner_for(Settings(), fed, body), SMPLify)
+    assert refiner_for(Settings(), looking, body) is None
+    assert isinstance(refiner_for(Settings(refine="on"), looking, body), SMPLify)
+    assert refiner_for(Settings(refine="off"), fed, body) is None
+    assert refiner_for(Settings(refine="on"), SMPLify(body), body) is None
+
+
+def found_by(made: Motion, track: Track, folder: Path, **settings: Any) -> Motion:
+    """What a run makes of a track with the method that gives `made`, which is kept in a folder."""
+    video = open_video(write_images(folder / "images", count=6, size=(640, 480)), 30.0)
+    shares: list[float] = []
+    (found,) = find_motions(
+        video, [track], "key", FedWithKeypoints(made), Settings(**settings), Workspace(folder),
+        lambda stage, share: shares.append(share),
+    )  # fmt: skip
+    assert shares == sorted(shares)
+    return found
+
+
+def test_a_run_refines_what_it_can_and_tells_both_from_each_other(tmp_path: Path) -> None:
+    made = motion(load_body("free"), torch.arange(6) / 30)
+    made = replace(made, camera=Camera.guess(640, 480))
+    assert made.track.keypoints is not None
+    keypoints = torch.cat([made.track.keypoints[..., :2] * 300, torch.ones(6, 17, 1)], dim=-1)
+    track = replace(made.track, keypoints=keypoints)
+    assert found_by(made, track, tmp_path).method == "learnt+smplify"
+    assert found_by(made, track, tmp_path, refine="off").method == "learnt", "another stage than the refined one"
+    unseen = replace(track, keypoints=torch.zeros(6, 17, 3))
+    assert found_by(made, unseen, tmp_path / "unseen").method == "learnt"
+    joints = replace(made, body=None, body_model="")
+    assert found_by(joints, track, tmp_path / "joints").method == "learnt"
+    with pytest.raises(UserError, match="joints without a body"):
+        found_by(joints, track, tmp_path / "asked", refine="on")

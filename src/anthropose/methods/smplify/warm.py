@@ -18,6 +18,9 @@ from anthropose.methods.smplify.terms import NEAREST, Evidence
 from anthropose.methods.smplify.warm_terms import Learnt, WarmEnergy, WarmWeights
 from anthropose.skeleton import Skeleton
 
+GROWN = 0.01
+"""How much further from its keypoints the fit may lie than what it began with, as a share of the person's height."""
+
 
 @dataclass(frozen=True)
 class WarmConfig:
@@ -63,7 +66,7 @@ class Warm:
             contact = find_contact(self.figure, warm.evidence, self.skeleton, state)
             rest = config.standing_rounds
             state = warm._in_stretches(state, contact, rest, lambda share: progress(first + (1 - first) * share))
-        return warm._guarded(placed, state)
+        return warm._guarded(start, placed, state)
 
     def _in_stretches(
         self, state: State, contact: Contact | None, rounds: int, progress: Callable[[float], None]
@@ -145,17 +148,20 @@ class Warm:
         away = ((flat - evidence.pixels).norm(dim=-1) / evidence.height[:, None]).clamp_max(0.2)
         return (evidence.trust * away).sum(1) / evidence.trust.sum(1).clamp_min(1e-6)
 
-    def _guarded(self, start: State, state: State) -> State:
-        """The fitted state, but the start about frames that the fit took away from their keypoints."""
-        grown = (self._badness(state) > self._badness(start) + 0.01).float()
+    def _guarded(self, learnt: State, placed: State, state: State) -> State:
+        """The fitted state, but `placed` about frames that the fit took away from their keypoints.
+
+        A frame whose keypoints the learnt motion does not explain either, as when they are another person's, is not one
+        of these.
+        """
+        usual = torch.maximum(self._badness(learnt), self._badness(placed))
+        grown = (self._badness(state) > usual + GROWN).float()
         if not bool(grown.any()):
             return state
-        share = gaussian(grown[:, None], self.evidence.seconds, 0.1, degree=0)[:, 0]
-        share = (2 * share).clamp(0, 1)
-        rotations = slerp(state.rotations, start.rotations, share[:, None].expand(-1, 24))
-        return replace(
-            state, rotations=rotations, translation=torch.lerp(state.translation, start.translation, share[:, None])
-        )
+        share = (2 * gaussian(grown[:, None], self.evidence.seconds, 0.1, degree=0)[:, 0]).clamp(0, 1)
+        rotations = slerp(state.rotations, placed.rotations, share[:, None].expand(-1, 24))
+        translation = torch.lerp(state.translation, placed.translation, share[:, None])
+        return replace(state, rotations=rotations, translation=translation)
 
 
 def _row(axis: int, across: Float[Tensor, "n k 2"]) -> Float[Tensor, "n k 3"]:
