@@ -13,7 +13,7 @@ from anthropose.errors import UserError
 from anthropose.geometry.cameras import crop_points_to_image
 from anthropose.geometry.rotations import rotvec_to_rotmat
 from anthropose.methods.base import make_method
-from anthropose.methods.video import FeatureMethod, ImageFeatures, motion_of, stretches
+from anthropose.methods.video import FeatureMethod, ImageFeatures, in_turns, motion_of, stretches
 from anthropose.motion import BodyPose, Camera, Prediction, Track
 from anthropose.nn.checkpoints import find_weights, load_network, write_weights
 from anthropose.nn.compute import Compute
@@ -200,3 +200,20 @@ def test_a_gpu_that_is_not_there_is_told_before_any_work(body: BodyModel) -> Non
     install_small(["spin", "tcmr"])
     with pytest.raises(UserError, match="no GPU"):
         make_method("tcmr", body, compute=Compute("cuda"))
+
+
+def test_a_network_of_fewer_frames_a_second_sees_each_frame_among_its_own() -> None:
+    shown: list[Tensor] = []
+
+    def over_track(features: Tensor) -> Prediction:
+        shown.append(features[:, 0])
+        count = len(features)
+        pose = BodyPose(torch.eye(3).expand(count, 24, 3, 3), features.repeat(1, 10))
+        return Prediction(pose, features.repeat(1, 3))
+
+    features = torch.arange(11.0)[:, None]
+    found = in_turns(over_track, features, 3)
+    assert [one.tolist() for one in shown] == [[0, 3, 6, 9], [1, 4, 7, 10], [2, 5, 8]]
+    expected = torch.tensor([1 / 3, *range(1, 10), 10 - 1 / 3])
+    torch.testing.assert_close(found.camera[:, 0], expected, msg="in order, the mean of three frames")
+    assert in_turns(over_track, features[:5], 3).camera[:, 0].tolist() == [0, 1, 2, 3, 4], "too short for turns"

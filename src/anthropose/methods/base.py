@@ -7,9 +7,12 @@ from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from anthropose.body.model import BodyModel
 from anthropose.errors import UserError
+from anthropose.geometry.rotations import rot6d_to_rotmat, rotmat_to_rot6d
 from anthropose.jobs import Optimizer, Plateau
 from anthropose.motion import BodyPose, Motion, Prediction
 from anthropose.nn.compute import Compute
@@ -104,6 +107,18 @@ def joined(parts: Sequence[Prediction]) -> Prediction:
         BodyPose(torch.cat([part.pose.rotations for part in parts]), torch.cat([part.pose.betas for part in parts])),
         torch.cat([part.camera for part in parts]),
     )
+
+
+def as_numbers(prediction: Prediction) -> Float[Tensor, "*b 157"]:
+    """6D rotations, shape and camera: numbers of which means can be taken."""
+    rotations = rotmat_to_rot6d(prediction.pose.rotations).flatten(-2)
+    return torch.cat([rotations, prediction.pose.betas, prediction.camera], dim=-1)
+
+
+def from_numbers(numbers: Float[Tensor, "*b 157"]) -> Prediction:
+    """The prediction that `as_numbers` gives, or the nearest one to a mean of some."""
+    pose, betas, camera = numbers.split([144, 10, 3], dim=-1)
+    return Prediction(BodyPose(rot6d_to_rotmat(pose.unflatten(-1, (24, 6))), betas), camera)
 
 
 def find_method(name: str) -> type:

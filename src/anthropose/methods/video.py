@@ -6,7 +6,7 @@ those of image crops, or come from an encoder of keypoints that is part of the w
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -20,8 +20,8 @@ from anthropose.errors import UserError
 from anthropose.geometry.cameras import crop_camera_to_translation
 from anthropose.geometry.crops import normalised_images
 from anthropose.geometry.keypoints import FEWEST, MARGIN, STEADY, network_inputs, squares_around, steadied
-from anthropose.methods.base import Progress, joined
-from anthropose.methods.keypoint_fed import fed_with_keypoints
+from anthropose.methods.base import Progress, as_numbers, from_numbers, joined
+from anthropose.methods.keypoint_fed import KeypointFed, fed_with_keypoints
 from anthropose.methods.streaming import RATE, KeypointStreamer, Streamer
 from anthropose.motion import BodyPose, Camera, Motion, Prediction
 from anthropose.nn.checkpoints import Weights, find_weights, load_network
@@ -114,7 +114,7 @@ class FeatureMethod(ABC):
         else:
             seen = clip.features(self.extractor, self.crop_scale, lambda share: progress(EXTRACTING * share))
             squares = clip.squares * clip.squares.new_tensor([1.0, 1.0, self.crop_scale])
-        prediction = self._over_clip(seen, clip.track.frames)
+        prediction = self._over_clip(seen, clip.track.frames, clip.fps)
         progress(1.0)
         return motion_of(prediction, clip, squares, self.body, self.name, self.weights.name)
 
@@ -131,15 +131,38 @@ class FeatureMethod(ABC):
             )
         window = getattr(self.network.config.network, "window", self.window)
         now = window - 1 if self.speaks_of == "all" else window // 2
-        moments = (torch.arange(window) - now) / RATE
+        moments = (torch.arange(window) - now) / (self.rate or RATE)
         return KeypointStreamer(self.network, self.body, self.compute, moments, skeleton, camera)
 
-    def _over_clip(self, features: Float[Tensor, "n f"], frames: Int[Tensor, "n"]) -> Prediction:
+    @property
+    def rate(self) -> float | None:
+        """Frames per second that the network wants; None where it takes those of the clip, as published ones do."""
+        return getattr(self.network.config.network, "rate", None) if isinstance(self.network, KeypointFed) else None
+
+    def _over_clip(self, features: Float[Tensor, "n f"], frames: Int[Tensor, "n"], fps: float) -> Prediction:
+        pace = max(1, round(fps / self.rate)) if self.rate else 1
         parts = []
         with self.compute.running() as place:
             for part in stretches(frames, self.window):
-                parts.append(on_cpu(self.network.over_track(features[part].to(place))))
+                parts.append(on_cpu(in_turns(self.network.over_track, features[part].to(place), pace)))
         return joined(parts)
+
+
+def in_turns(
+    over_track: Callable[[Float[Tensor, "m f"]], Prediction], features: Float[Tensor, "n f"], pace: int
+) -> Prediction:
+    """A track by a network that wants fewer frames a second: each frame among every `pace`-th one before and after it.
+
+    The turns know nothing of each other, so that what they say differs a little; it is averaged over as many frames.
+    """
+    if pace == 1 or len(features) < 2 * pace:
+        return over_track(features)
+    turns = [over_track(features[first::pace]) for first in range(pace)]
+    order = torch.cat([torch.arange(first, len(features), pace) for first in range(pace)]).argsort()
+    rows = torch.cat([as_numbers(turn) for turn in turns])[order.to(features.device)]
+    reach = pace // 2
+    padded = torch.cat([rows[:1]] * reach + [rows] + [rows[-1:]] * reach)
+    return from_numbers(padded.unfold(0, 2 * reach + 1, 1).mean(-1))
 
 
 def find_with_front_end(

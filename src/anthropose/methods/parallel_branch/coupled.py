@@ -18,10 +18,10 @@ from anthropose.body.model import BodyModel
 from anthropose.body.results import result_of
 from anthropose.datasets.sequence import Batch
 from anthropose.geometry.keypoints import PLACE
-from anthropose.geometry.rotations import rot6d_to_rotmat, rotmat_to_rot6d
 from anthropose.losses import LossWeights, joints_3d_loss, relative_to_hips, vibe_loss
+from anthropose.methods.base import as_numbers, from_numbers
 from anthropose.methods.parallel_branch.attention_encoder import AttentionEncoder
-from anthropose.motion import BodyPose, Prediction
+from anthropose.motion import Prediction
 from anthropose.nn.lifting import LiftingConfig, LiftingTokens, lifting_config
 from anthropose.nn.regressor import IterativeRegressor, RegressorState
 from anthropose.nn.weights import Published
@@ -143,11 +143,10 @@ class CoupledNetwork(nn.Module):
         weights = features.new_zeros(len(padded))
         for some in starts.split(batch):
             frames = (some[:, None] + torch.arange(window)).to(features.device)
-            found = _as_rows(self(padded[frames])) * share[:, None]
+            found = as_numbers(self(padded[frames])) * share[:, None]
             sums.index_add_(0, frames.flatten(), found.flatten(0, 1))
             weights.index_add_(0, frames.flatten(), share.repeat(len(some)))
-        pose, betas, camera = (sums / weights[:, None])[:n].split([144, 10, 3], dim=-1)
-        return Prediction(BodyPose(rot6d_to_rotmat(pose.unflatten(-1, (24, 6))), betas), camera)
+        return from_numbers((sums / weights[:, None])[:n])
 
 
 def window_starts(count: int, window: int) -> Tensor:
@@ -155,12 +154,6 @@ def window_starts(count: int, window: int) -> Tensor:
     last = count - window
     starts = torch.arange(0, last + 1, max(1, window // 4))
     return starts if int(starts[-1]) == last else torch.cat([starts, torch.tensor([last])])
-
-
-def _as_rows(prediction: Prediction) -> Float[Tensor, "b t 157"]:
-    """6D rotations, shape and camera: numbers of which means can be taken."""
-    rotations = rotmat_to_rot6d(prediction.pose.rotations).flatten(-2)
-    return torch.cat([rotations, prediction.pose.betas, prediction.camera], dim=-1)
 
 
 def config_of(state: Mapping[str, Tensor]) -> CoupledConfig:
