@@ -224,21 +224,20 @@ def _small(number: int, epochs: int, **changes: Any) -> RIEPreset:
 
 def _long(number: int, epochs: int) -> RIEPreset:
     """A stage of the training that makes the weights that come along."""
-    sizes = {"channels": 128, "latent": 128, "hidden": 512, "dropout": 0.0, "dense_dropout": 0.0}
+    sizes = {"channels": 96, "latent": 96, "hidden": 384, "dropout": 0.0, "dense_dropout": 0.0}
     return _small(
         number,
         epochs,
-        network=RIEConfig(number > 1, (3, 3, 3, 3), **sizes),  # type: ignore[arg-type]
-        window=81,
-        schedule=Decay(0.9),
+        network=RIEConfig(number > 1, (3, 3, 3), **sizes),  # type: ignore[arg-type]
+        schedule=Decay(0.88),
         mocap=replace(LIFTING, kinds=(("mediapipe-33", 0.75), ("coco-17", 0.25)), noise=FILLED),
         sequences=400,
-        sequence=64,
+        sequence=32,
     )
 
 
 TRAININGS = {
     **_trainings(),
     "mocap-small": (_small(1, 6), _small(2, 4), _small(3, 8)),
-    "mocap": (_long(1, 10), _long(2, 6), _long(3, 24)),
+    "mocap": (_long(1, 6), _long(2, 4), _long(3, 20)),
 }
