@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Event, Thread
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -35,6 +35,7 @@ ENDING = 10.0
 """Seconds in which the stages must have finished what they have in hand."""
 
 
+@runtime_checkable
 class Screen(Protocol):
     """Where the pictures are shown."""
 

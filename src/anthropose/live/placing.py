@@ -58,17 +58,17 @@ class Placing:
         seen = torch.where(usable[:, None], keypoints[:, :2], 0.0)
         across = (seen - seen.new_tensor(self._camera.center)) / self._camera.focal
         loose = torch.diag((LOOSE * guess[2].clamp_min(1.0)) ** -2 * torch.ones(3))
-        towards = torch.stack([_towards(0, across), _towards(1, across)], dim=1)  # (k, 2, 3)
-        target = across * points[:, 2:] - points[:, :2]
+        target = (across * points[:, 2:] - points[:, :2]).flatten()
         size = (points[:, :2].amax(0) - points[:, :2].amin(0)).amax().clamp_min(0.5)
+        towards = torch.stack([_towards(0, across), _towards(1, across)], dim=1).flatten(0, 1)
         place = guess
         for _ in range(ROUNDS):
-            off = ((towards @ place) - target) / (SPREAD * size)
+            off = ((towards @ place) - target).unflatten(0, (-1, 2)) / (SPREAD * size)
             fade = 1 / (1 + off.square().sum(-1) / OUTLIER**2)
             weight = trust * fade.square() / (SPREAD * size) ** 2
-            left = torch.einsum("k,kai,kaj->ij", weight, towards, towards) + loose
-            right = torch.einsum("k,kai,ka->i", weight, towards, target) + loose @ guess
-            place = torch.linalg.solve(left, right)
+            # Plain products: the search for a good order of an einsum takes longer than all of the rest.
+            weighted = (towards * weight.repeat_interleave(2)[:, None]).T
+            place = torch.linalg.solve(weighted @ towards + loose, weighted @ target + loose @ guess)
         return torch.cat([place[:2], place[2:].clamp_min(NEAREST - float(points[:, 2].min()))])
 
 

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from queue import Full, Queue
 from threading import Thread
@@ -16,6 +17,8 @@ from threading import Thread
 import av
 import numpy as np
 import torch
+from av.container import InputContainer
+from av.packet import Packet
 from jaxtyping import UInt8
 
 from anthropose.errors import UserError
@@ -225,22 +228,28 @@ def assemble(folder: Path) -> list[Path]:
 def _repack(source: Path, target: Path) -> bool:
     """An ordinary MP4, index in front, of one in fragments; False where that has no whole frame."""
     try:
-        with whole_file(target) as part, av.open(str(source)) as fragments:
-            pictures = fragments.streams.video[0]
-            options = {"movflags": "+faststart"}
-            with av.open(str(part), "w", format="mp4", container_options=options) as container:
-                stream = container.add_stream_from_template(pictures)
-                count = 0
-                for packet in fragments.demux(pictures):
-                    if packet.dts is not None:
-                        packet.stream = stream
-                        container.mux(packet)
-                        count += 1
-            if count == 0:
-                raise IndexError("no frames")
-    except (av.FFmpegError, FileNotFoundError, IndexError):
+        fragments = av.open(str(source))
+    except (av.FFmpegError, OSError):
         return False
+    with fragments:
+        packets = _packets(fragments)
+        first = next(packets, None)
+        if first is None:
+            return False
+        options = {"movflags": "+faststart"}
+        with whole_file(target) as part, av.open(str(part), "w", format="mp4", container_options=options) as container:
+            stream = container.add_stream_from_template(fragments.streams.video[0])
+            for packet in chain([first], packets):
+                packet.stream = stream
+                container.mux(packet)
     return True
+
+
+def _packets(fragments: InputContainer) -> Iterator[Packet]:
+    """Up to where the file was broken off."""
+    packets = fragments.demux(fragments.streams.video[0])
+    with suppress(av.FFmpegError, OSError):
+        yield from (packet for packet in packets if packet.dts is not None)
 
 
 def _motion_parts(parts: Path) -> dict[int, list[Path]]:
