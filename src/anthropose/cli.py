@@ -12,6 +12,8 @@ import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from anthropose.errors import UserError
+from anthropose.live.options import Live
+from anthropose.render.options import Pictures, Recorded
 from anthropose.settings import ExportOptions, Outputs, Settings
 from anthropose.train.options import Changes, Options, Sources
 
@@ -25,6 +27,7 @@ def run(
     /,
     settings: OmitArgPrefixes[Settings] = Settings(),  # noqa: B008 - frozen
     outputs: OmitArgPrefixes[Outputs] = Outputs(),  # noqa: B008 - frozen
+    live: OmitArgPrefixes[Live] = Live(),  # noqa: B008 - frozen
     out: Out = None,
     restart: bool = False,
 ) -> None:
@@ -37,13 +40,19 @@ def run(
         source: A video file, a folder of images, or camera:0.
         settings: What is reconstructed, and how.
         outputs: Which files are written.
-        out: Folder for the results; out/NAME when not given.
+        live: Whether it is a live session, and where that is shown.
+        out: Folder for the results; out/NAME when not given, and with --live nothing is written then.
         restart: Forget the stages that an earlier run finished.
     """
     from anthropose.display import Display, print_summary
     from anthropose.outputs import forget_stages, left_out
     from anthropose.outputs import run as run_job
 
+    if live.live:
+        from anthropose.live.command import run_live
+
+        print("\n".join(run_live(source, settings, outputs, live, out, restart)))
+        return
     folder = out or Path("out") / _name_of(source)
     if restart:
         forget_stages(folder)
@@ -85,33 +94,45 @@ def demo(out: Path = Path("out/demo"), seconds: float = 6.0, seed: int = 0) -> N
 def render(
     motions: Motions = (),
     /,
+    pictures: OmitArgPrefixes[Pictures] = Pictures(),  # noqa: B008 - frozen
+    recorded: OmitArgPrefixes[Recorded] = Recorded(),  # noqa: B008 - frozen
     *,
-    video: Path,
-    out: Path = Path("render.mp4"),
-    side_view: bool = False,
+    video: Annotated[Path | None, arg(metavar="PATH", help_behavior_hint="")] = None,
+    truth: Annotated[tuple[Path, ...], arg(metavar="MOTION ...", help_behavior_hint="")] = (),
+    out: Annotated[Path, arg(metavar="FILE")] = Path("render.mp4"),
+    fps: Annotated[float | None, arg(metavar="RATE", help_behavior_hint="")] = None,
     body: BodyName = "",
 ) -> None:
-    """Draw motions over the video that they were made from.
+    """Draw motions over the video that they were made from, or beside it, as a film or a contact sheet.
 
     Args:
         motions: Motion files (person-NN.npz), all of the same video.
-        video: The video.
-        out: The MP4 to write.
-        side_view: Add a panel that shows the people from the side.
+        pictures: What is drawn, of which frames, and how large.
+        recorded: A sequence of Human3.6M or HumanEva-I in place of motion files.
+        video: The video; without it, people are drawn on grey.
+        truth: Motion files of the truth, for the panel of that name.
+        out: The file to write: .mp4 or .gif for a film, .png or .jpg for a contact sheet.
+        fps: Frames per second of a folder of images (30 when not given).
         body: Body model to draw; the one that each motion was made with when not given.
     """
     from functools import partial
 
     from anthropose.body.files import load_body
     from anthropose.display import Display
-    from anthropose.render.overlay import write_overlay
+    from anthropose.render.film import ending_of, write_film
     from anthropose.video import open_video
 
-    loaded = _load_motions(motions)
+    ending_of(out)  # A wrong ending is told before anything is read.
+    opened = None if video is None else open_video(video, fps)
     with Display() as display:
-        write_overlay(
-            open_video(video), loaded, load_body(body or loaded[0].body_model or "free"), out,
-            side_view=side_view, progress=partial(display, "overlay"),
+        if recorded.data is None:
+            loaded, true = _load_motions(motions), _load_motions(truth) if truth else []
+        else:
+            loaded, true = _lift(recorded, motions + truth, partial(display, "reconstruct"))
+        names = [body or motion.body_model for motion in loaded if motion.body is not None]
+        write_film(
+            opened, loaded, out, pictures,
+            body=load_body(names[0]) if names else None, truth=true, progress=partial(display, "draw"),
         )  # fmt: skip
     print(out)
 
@@ -471,6 +492,24 @@ def _load_motions(paths: tuple[Path, ...]) -> list:
     if not paths:
         raise UserError("no motion file was given; `anthropose run VIDEO` writes them as out/NAME/person-NN.npz")
     return [Motion.load(path) for path in paths]
+
+
+def _lift(recorded: Recorded, motions: tuple[Path, ...], progress: Callable[[float], None]) -> tuple[list, list]:
+    """Prediction and truth of a recorded sequence; what is predicted is saved where that is wanted."""
+    from anthropose.evaluate.lifted import Wanted, check_joints_ending, lifted_sequence
+
+    if motions:
+        raise UserError("--data takes the place of motion files; give one or the other")
+    if recorded.save_joints is not None:
+        check_joints_ending(recorded.save_joints)
+    assert recorded.data is not None
+    wanted = Wanted(
+        recorded.subject, recorded.action, recorded.camera, recorded.keypoints, recorded.weights, recorded.flip
+    )
+    lifted = lifted_sequence(recorded.data, wanted, progress)
+    if recorded.save_joints is not None:
+        lifted.save_joints(recorded.save_joints)
+    return [lifted.predicted], [lifted.truth]
 
 
 def _by_gender(male: str, female: str) -> dict[Any, str]:

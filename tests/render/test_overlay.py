@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from anthropose.errors import UserError
-from anthropose.render import overlay
-from anthropose.render.overlay import BATCH, Performer, vertices_in_camera, write_overlay
+from anthropose.render import film
+from anthropose.render.overlay import Performer, vertices_in_camera, write_overlay
+from anthropose.render.scene import BATCH
 from anthropose.video import open_video
 from tests.clips import read_number, write_clip
 from tests.render.people import standing
@@ -97,7 +98,7 @@ def test_a_motion_without_a_body_is_drawn_as_sticks(tmp_path: Path) -> None:
 def test_large_videos_are_scaled_down_and_people_with_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write_clip(tmp_path / "clip.mp4", 2)
     write_overlay(open_video(source), [standing(BODY, [1])], BODY, tmp_path / "large.mp4")
-    monkeypatch.setattr(overlay, "LARGEST", 80)
+    monkeypatch.setattr(film, "LARGEST", 80)
     write_overlay(open_video(source), [standing(BODY, [1])], BODY, tmp_path / "small.mp4")
     assert open_video(tmp_path / "small.mp4").size == (80, 48)
     large, small = (list(open_video(tmp_path / f"{name}.mp4").frames())[1].astype(int) for name in ("large", "small"))

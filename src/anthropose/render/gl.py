@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from anthropose.render.surface import (
     AMBIENT,
     KEY,
+    LINE,
     NEAR,
     RIM,
     Direction,
@@ -47,6 +48,55 @@ void main() {{
 """
 
 
+WIRE_VERTEX_SHADER = """
+#version 330
+uniform mat4 projection;
+in vec3 position; in vec3 normal; in vec3 colour;
+out vec3 corner_at; out vec3 corner_outward; out vec3 corner_paint;
+void main() {
+    gl_Position = projection * vec4(position, 1.0);
+    corner_at = position; corner_outward = normal; corner_paint = colour;
+}
+"""
+
+WIRE_GEOMETRY_SHADER = """
+#version 330
+layout(triangles) in; layout(triangle_strip, max_vertices = 3) out;
+uniform vec2 size;
+in vec3 corner_at[]; in vec3 corner_outward[]; in vec3 corner_paint[];
+out vec3 at; out vec3 outward; out vec3 paint; noperspective out vec3 to_edge;
+void main() {
+    vec2 pixel[3];
+    for (int i = 0; i < 3; i++) pixel[i] = 0.5 * size * gl_in[i].gl_Position.xy / gl_in[i].gl_Position.w;
+    for (int i = 0; i < 3; i++) {
+        vec2 base = pixel[(i + 2) % 3] - pixel[(i + 1) % 3], side = pixel[i] - pixel[(i + 1) % 3];
+        gl_Position = gl_in[i].gl_Position;
+        at = corner_at[i]; outward = corner_outward[i]; paint = corner_paint[i];
+        to_edge = vec3(0.0);
+        to_edge[i] = abs(base.x * side.y - base.y * side.x) / max(length(base), 1e-6);
+        EmitVertex();
+    }
+    EndPrimitive();
+}
+"""
+
+WIRE_FRAGMENT_SHADER = FRAGMENT_SHADER.replace(
+    "out vec4 pixel;", "noperspective in vec3 to_edge;\nout vec4 pixel;"
+).replace(
+    "    pixel = vec4(",
+    f"    float cover = 1.0 - smoothstep({LINE} - 0.5, {LINE} + 0.5, min(to_edge.x, min(to_edge.y, to_edge.z)));\n"
+    "    pixel = cover * vec4(",
+)
+"""Between the edges nothing is painted, yet the depth is kept, so that what is behind stays hidden."""
+
+SHADERS = {"vertex_shader": VERTEX_SHADER, "fragment_shader": FRAGMENT_SHADER}
+WIRE_SHADERS = {
+    "vertex_shader": WIRE_VERTEX_SHADER,
+    "geometry_shader": WIRE_GEOMETRY_SHADER,
+    "fragment_shader": WIRE_FRAGMENT_SHADER,
+}
+
+
 class NoOpenGL(Exception):
     """No OpenGL context could be made on this machine; the text says why."""
 
@@ -58,13 +108,13 @@ class GLRasteriser(Rasteriser):
         NoOpenGL: no context, or one that cannot do what is needed.
     """
 
-    def __init__(self, width: int, height: int, light: Direction) -> None:
+    def __init__(self, width: int, height: int, light: Direction, wireframe: bool = False) -> None:
         self._gl = make_context()
         self.device = f"OpenGL on {self._gl.info['GL_RENDERER']}"
         self._topologies = Topologies()
         self._arrays: dict[int, _Arrays] = {}
         try:
-            self._program = self._gl.program(vertex_shader=VERTEX_SHADER, fragment_shader=FRAGMENT_SHADER)
+            self._program = self._gl.program(**(WIRE_SHADERS if wireframe else SHADERS))
             self._make_framebuffers(width, height)
         except Exception as error:  # moderngl raises its own and plain exceptions alike
             self._gl.release()
@@ -95,6 +145,8 @@ class GLRasteriser(Rasteriser):
         self._drawn.viewport = self._drawn.scissor = here
         self._drawn.clear(0.0, 0.0, 0.0, 0.0)
         farthest = max(float(mesh.vertices[:, 2].max()) for mesh in meshes)
+        if "size" in self._program:
+            self._program["size"].value = here[2:]
         self._program["projection"].write(_projection(view, 1.01 * farthest + 0.1).T.tobytes())
         for mesh in meshes:
             topology = self._topologies.of(mesh)

@@ -31,6 +31,7 @@ class MeshRenderer:
         height: of the pictures [px].
         opacity: how much of the picture a body hides, from 0 to 1.
         light: direction towards the light, in camera axes.
+        wireframe: draws the edges of the faces that are seen, and nothing between them.
         software: draws without OpenGL even where there is some.
     """
 
@@ -41,10 +42,11 @@ class MeshRenderer:
         *,
         opacity: float = 1.0,
         light: Direction = SOFT_LIGHT,
+        wireframe: bool = False,
         software: bool = False,
     ) -> None:
         self.width, self.height, self.opacity = width, height, opacity
-        self._rasteriser = _make_rasteriser(width, height, light, software)
+        self._rasteriser = _make_rasteriser(width, height, light, wireframe, software)
 
     @property
     def device(self) -> str:
@@ -98,16 +100,16 @@ class MeshRenderer:
         return background.copy()
 
 
-def _make_rasteriser(width: int, height: int, light: Direction, software: bool) -> Rasteriser:
+def _make_rasteriser(width: int, height: int, light: Direction, wireframe: bool, software: bool) -> Rasteriser:
     from anthropose.render.gl import GLRasteriser, NoOpenGL
     from anthropose.render.software import SoftwareRasteriser
 
     if not software:
         try:
-            return GLRasteriser(width, height, light)
+            return GLRasteriser(width, height, light, wireframe)
         except NoOpenGL as error:
             _tell_once(f"no OpenGL ({error}); pictures are drawn in numpy, which takes ten times as long")
-    return SoftwareRasteriser(light)
+    return SoftwareRasteriser(light, wireframe)
 
 
 @cache

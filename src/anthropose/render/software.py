@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from anthropose.render.surface import AMBIENT, KEY, NEAR, RIM, Direction, Mesh, Rasteriser, Topologies, View, unit
+from anthropose.render.surface import AMBIENT, KEY, LINE, NEAR, RIM, Direction, Mesh, Rasteriser, Topologies, View, unit
 
 SAMPLES = 2
 """Samples per pixel along each axis, which smooth the outlines."""
@@ -21,8 +21,8 @@ class SoftwareRasteriser(Rasteriser):
 
     device = "numpy, without OpenGL"
 
-    def __init__(self, light: Direction) -> None:
-        self._light = unit(light)
+    def __init__(self, light: Direction, wireframe: bool = False) -> None:
+        self._light, self._wireframe = unit(light), wireframe
         self._topologies = Topologies()
 
     def close(self) -> None:
@@ -36,7 +36,10 @@ class SoftwareRasteriser(Rasteriser):
         if len(corners):
             screen = _to_samples(corners[..., :3], view)
             sample, triangle, shares = _nearest(screen, width, height)
-            pixels.reshape(-1, 4)[sample] = self._lit(np.einsum("sk,skc->sc", shares, corners[triangle]))
+            lit = self._lit(np.einsum("sk,skc->sc", shares, corners[triangle]))
+            if self._wireframe:
+                lit *= _near_edge(screen[triangle, :, :2], sample % width + 0.5, sample // width + 0.5)[:, None]
+            pixels.reshape(-1, 4)[sample] = lit
         small = cv2.resize(pixels, (view.rectangle.width, view.rectangle.height), interpolation=cv2.INTER_AREA)
         return np.rint(small * 255).astype(np.uint8)
 
@@ -141,3 +144,13 @@ def _shares(corners: Float[np.ndarray, "s 3 2"], x: np.ndarray, y: np.ndarray) -
     c = ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) / area
     flat = np.isinf(area)
     return np.stack([np.where(flat, -1, 1 - b - c), b, c], axis=1)
+
+
+def _near_edge(corners: Float[np.ndarray, "s 3 2"], x: np.ndarray, y: np.ndarray) -> Float[np.ndarray, "s"]:
+    """How much each sample belongs to an edge of its triangle, from 0 to 1, as in the wireframe's shader of `gl.py`."""
+    bases = np.roll(corners, -2, axis=1) - np.roll(corners, -1, axis=1)
+    (a, b), (c, d) = (corners[:, 1] - corners[:, 0]).T, (corners[:, 2] - corners[:, 0]).T
+    heights = np.abs(a * d - b * c)[:, None] / np.linalg.norm(bases, axis=2).clip(1e-6)
+    nearest = (_shares(corners, x, y) * heights).min(1) / SAMPLES
+    inward = (nearest - LINE + 0.5).clip(0, 1)
+    return (1 - inward**2 * (3 - 2 * inward)).astype(np.float32)

@@ -15,21 +15,22 @@ FAINTEST = 0.15
 """What is less certain than this is not drawn."""
 
 
-def draw_keypoints(picture: UInt8[np.ndarray, "h w 3"], track: Track, row: int) -> None:
+def draw_keypoints(picture: UInt8[np.ndarray, "h w 3"], track: Track, row: int, share: float = 1.0) -> None:
     """Draws the keypoints of one frame of a track into the picture; the less certain, the fainter.
 
     Args:
         picture: RGB, changed in place.
         track: with keypoints; without, only its box is drawn.
         row: index into the track's frames.
+        share: the picture's size in that of the video that the track is of.
     """
-    left, top, right, bottom = track.boxes[row].tolist()
+    left, top, right, bottom = (share * track.boxes[row]).tolist()
     if track.keypoints is None or track.skeleton is None:
         cv2.rectangle(picture, (round(left), round(top)), (round(right), round(bottom)), MIDDLE, 2, cv2.LINE_AA)
         return
     keypoints = track.keypoints[row].numpy()
     thickness = max(2, round((bottom - top) / 120))
-    draw_sticks(picture, keypoints[:, :2], keypoints[:, 2], track.skeleton, thickness)
+    draw_sticks(picture, share * keypoints[:, :2], keypoints[:, 2], track.skeleton, thickness)
 
 
 def draw_joints(picture: UInt8[np.ndarray, "h w 3"], motion: Motion, row: int) -> None:

@@ -9,6 +9,9 @@ from jaxtyping import Float, Int32, UInt8
 NEAR = 0.05
 """Surfaces nearer than this [m] to the camera's plane are cut away."""
 
+LINE = 0.4
+"""Half the width of the edges of a wireframe [px]."""
+
 Direction = tuple[float, float, float]
 
 SOFT_LIGHT: Direction = (-0.45, -0.75, -0.5)

@@ -40,6 +40,7 @@ class VideoWriter:
         size: width and height of the frames in pixels.
         fps: [1/s] the rate; fractions such as 30000/1001 are recognised from their decimal value.
         audio_from: a file whose sound belongs to the frames.
+        bitrate: [kbit/s] of the pictures on the mean; as many as a good picture takes when not given.
 
     Raises:
         UserError: no permission, a full disk, or no frame was written.
@@ -51,11 +52,13 @@ class VideoWriter:
         size: tuple[int, int],
         fps: float | int | Fraction,
         audio_from: str | Path | None = None,
+        bitrate: int | None = None,
     ) -> None:
         self.path, self.size = Path(path), size
         self.rate = Fraction(fps).limit_denominator(1001)
         self.ticks = self.rate.numerator * -(-TICKS_PER_SECOND // self.rate.numerator)
         self.audio_from = None if audio_from is None else Path(audio_from)
+        self.bitrate = bitrate
         self.count, self.last_tick, self.begin = 0, -1, 0.0
 
     def __enter__(self) -> "VideoWriter":
@@ -85,7 +88,7 @@ class VideoWriter:
                 raise
 
     def add_pictures(self, container: OutputContainer) -> av.VideoStream:
-        stream = container.add_stream("libx264", rate=self.rate, options=X264_OPTIONS)
+        stream = container.add_stream("libx264", rate=self.rate, options=self.coding())
         stream.width, stream.height = (side + side % 2 for side in self.size)
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
@@ -94,6 +97,10 @@ class VideoWriter:
         context.color_primaries = context.color_trc = BT709
         context.colorspace, context.color_range = BT601, LIMITED_RANGE
         return stream
+
+    def coding(self) -> dict[str, str]:
+        """x264's options."""
+        return X264_OPTIONS if self.bitrate is None else {"preset": X264_OPTIONS["preset"], "b": f"{self.bitrate}k"}
 
     def write(self, rgb: UInt8[np.ndarray, "h w 3"], seconds: float | int | None = None) -> None:
         """Appends a frame, shown at `seconds` on the source's clock; evenly spaced where none is given."""

@@ -5,18 +5,18 @@ import pytest
 import torch
 
 from anthropose.motion import Motion
-from anthropose.render.side import SideView
+from anthropose.render.stage import FROM_SIDE, Stage
 from tests.render.people import standing
 from tests.toy_body import toy_body
 
 BODY = toy_body()
 
 
-def view(*motions: Motion) -> SideView:
-    return SideView.around(motions, (300, 400))
+def view(*motions: Motion) -> Stage:
+    return Stage.around(motions, (300, 400), FROM_SIDE)
 
 
-def pixels(side: SideView, points: torch.Tensor) -> np.ndarray:
+def pixels(side: Stage, points: torch.Tensor) -> np.ndarray:
     placed = side.place(points.double().numpy())
     assert (placed[..., 2] > 0).all()
     return placed[..., :2] / placed[..., 2:] * side.focal + np.array(side.center)
