@@ -45,8 +45,8 @@ SMALL = KeypointFedConfig(
 )
 SIZE = torch.tensor([1280.0, 720.0])
 WITHOUT = Level(labelled=False)
-PLAIN = WindowConfig(lower=WITHOUT, upper=Level(temporal=True, labelled=False), dynamic=False, step=2)
-"""Without exemplars and further updates."""
+PLAIN = WindowConfig(lower=WITHOUT, upper=Level(temporal=True, labelled=False), dynamic=False, step=2, passes=1)
+"""Without exemplars and further updates, each window once."""
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from anthropose.body.files import installed_bodies, load_body
 from anthropose.body.model import BodyModel
 from anthropose.datasets.sequence import Gender, Sequence
 from anthropose.errors import UserError
+from anthropose.evaluate.adapting import Stream, evaluate_adaptation
 from anthropose.evaluate.clips import clip_of
 from anthropose.evaluate.lifting import lifting_errors
 from anthropose.evaluate.paper import Row, Table, rows_for, sets_of
@@ -53,10 +54,6 @@ PUBLISHED_WEIGHTS = {
 """The names under which published files are installed, for those that are the result of a preset."""
 FRONTAL_PRESETS = (("tcmr", "table6-h36m"), ("parallel-branch", "first"), ("parallel-branch", "first-paper"))
 """Those whose figures on Human3.6M are of the fourth camera alone, with tight boxes; all others count the four."""
-ADAPTED = (
-    "dynaboa adapts to pictures as it goes, which evaluate does not do yet: run it over the videos with `anthropose run"
-    " --method dynaboa`, and score the motions by its own protocol with `anthropose score MOTION ... SET --protocol ps`"
-)
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,12 @@ class Options:
     only: str = ""
     """Only sequences with this in their names."""
     keypoints: str = ""
-    """Which keypoints a lifter is given, by their name in VideoPose3D's files; those of the preset when empty."""
+    """Which keypoints a lifter is given, by their name in VideoPose3D's files; those of the preset when empty. For
+    dynaboa on 3DPW "openpose", or projections of the true body when empty."""
+    exemplars: Path | None = None
+    """A bank of labelled images, for dynaboa."""
+    pictures: Path | None = None
+    """The folder of the release that a set's pictures are in, for dynaboa."""
     seed: int = 0
     """Of the bootstrap."""
     compute: Compute = field(default_factory=Compute)
@@ -109,10 +111,51 @@ def evaluate_method(
             f"no protocol {options.protocol!r}; known are published, {', '.join(PROTOCOLS)}, and rooted for lifters"
         )
     if name == "dynaboa":
-        raise UserError(ADAPTED)
+        weights = _adaptable(preset, options)
+        if weights.front_end == "image":
+            return [evaluate_adaptation(_stream(preset, data, weights, options), progress)]
     sources = find_sources(data, _wanted(name, preset, data, options), name == "rie", (name, preset) in FRONTAL_PRESETS)
     run = _Run(name, preset, kind, options, _weights(name, preset, kind, options), progress)
     return [run.on(source) for source in sources]
+
+
+def _adaptable(preset: str, options: Options) -> Weights:
+    """The weights that dynaboa starts from.
+
+    Raises:
+        UserError: there are none, or they see keypoints and the preset is of videos without truth.
+    """
+    from anthropose.methods.dynaboa.adaptable import find_adaptable
+
+    weights = find_adaptable(options.weights)
+    if weights.front_end == "keypoints" and preset and "3dpw" not in preset:
+        raise UserError(
+            f"preset {preset} adapts a BaseModel to pictures, and weights {weights.name!r} see keypoints: use "
+            "`anthropose run VIDEO --method dynaboa --tracks FILE`, or install basemodel.pt"
+        )
+    return weights
+
+
+def _stream(preset: str, data: Path, weights: Weights, options: Options) -> Stream:
+    """What dynaboa adapts to with a BaseModel."""
+    if options.filter_share is not None or options.protocol not in ("", "published"):
+        raise UserError("dynaboa on pictures has its own protocols alone; leave --filter and --protocol away")
+    if options.keypoints not in ("", "openpose"):
+        raise UserError(f"--keypoints {options.keypoints}: dynaboa's files have openpose, beside the true ones")
+    neutral = [name for name in installed_bodies() if "neutral" in name]
+    return Stream(
+        preset=preset or "3dpw",
+        data=Path(data),
+        weights=weights,
+        body=load_body(options.body or (neutral[0] if neutral else "free")),
+        bodies={gender: load_body(name) for gender, name in options.bodies.items()},
+        pictures=options.pictures,
+        exemplars=options.exemplars,
+        only=options.only,
+        keypoints="openpose" if options.keypoints else "labels",
+        compute=options.compute,
+        seed=options.seed,
+    )
 
 
 def _wanted(name: str, preset: str, data: Path, options: Options) -> list[str]:
@@ -132,6 +175,8 @@ def _weights(name: str, preset: str, kind: type, options: Options) -> Weights | 
         if options.weights:
             raise UserError(f"--weights {options.weights}: method {name} has no weights; leave the option away")
         return None
+    if name == "dynaboa":
+        return _adaptable(preset, options)
     published = _published(name, kind)
     known = (published,) if isinstance(published, Published) else published
     if not options.weights and preset and "mocap" not in preset and not installed_weights(known[0].system):

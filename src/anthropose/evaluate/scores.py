@@ -34,6 +34,8 @@ FIGURES = {
     "root_error": Figure("root error", "mm"),
     "unposed_error": Figure("PVE unposed", "mm"),
     "foot_slide": Figure("foot slide", "cm/s"),
+    "keypoint_error": Figure("2D error", "% of box"),
+    "unadapted_error": Figure("2D error unadapted", "% of box"),
 }
 """Every measure by name, in the order of the columns. The papers' "Accel" is the error of the acceleration, their PVE
 also goes by MPVPE; N-MPJPE is after the best scale, PA-MPJPE after the best scale, rotation and shift of each frame."""
@@ -68,6 +70,10 @@ class Errors:
     """Of the surface without pose, so of the shape alone [mm]."""
     foot_slide: Float[Tensor, "_"] | None = None
     """Speed of ankles that truly stand [cm/s], one value for each such ankle and step between frames."""
+    keypoint_error: Float[Tensor, "_"] | None = None
+    """How far the projected joints lie from keypoints [% of the box], where there is no truth."""
+    unadapted_error: Float[Tensor, "_"] | None = None
+    """The same without adaptation."""
     action: str = ""
     """What the sequence shows, for tables by action; empty where nobody said."""
     activities: Int[Tensor, "p"] | None = None

@@ -109,13 +109,13 @@ class AdaptationConfig(BilevelConfig):
 class WindowWeights:
     """What the terms are multiplied with where windows of keypoints are adapted to; found on CMU's subjects 01, 03."""
 
-    keypoints: float = 10.0
+    keypoints: float = 30.0
     shape_prior: float = 2e-4
-    pose_prior: float = 1e-4
+    pose_prior: float = 3e-3
     one_shape: float = 0.01
     motion: float = 10.0
     jerk: float = 10.0
-    teacher: float = 0.1
+    teacher: float = 1.0
     labelled: float = 0.1
     teacher_parts: PartWeights = PartWeights()
     labelled_parts: PartWeights = PartWeights()
@@ -123,10 +123,12 @@ class WindowWeights:
 
 @dataclass(frozen=True)
 class WindowConfig(BilevelConfig):
-    """How the weights of a network adapt that sees windows of keypoints."""
+    """How the weights of a network adapt that sees windows of keypoints; the rates were found likewise."""
 
-    learning_rate: float = 1e-5
-    robust: float = 0.1
+    learning_rate: float = 5e-5
+    dynamic: bool = False
+    teacher_memory: float = 0.99
+    """A teacher that follows slowly holds the network to what it has learnt; the published one is nearly its pupil."""
     guard: bool = True
     weights: WindowWeights = field(default_factory=WindowWeights)
     step: int = 8
@@ -138,8 +140,8 @@ class WindowConfig(BilevelConfig):
     most_drift: float = 0.25
     """Mean distance [m] of joints from where the network would have them that nothing has adapted, above which the
     adaptation begins anew."""
-    passes: int = 1
-    """How often a track is gone through; only the last one's predictions count."""
+    passes: int = 3
+    """How often a track is gone through; only the last one's predictions count. A live stream has but one."""
 
 
 THREEDPW = AdaptationConfig()
@@ -148,6 +150,8 @@ INTERNET = replace(THREEDPW, weights=LossWeights(shape_prior=2e-4))
 _FRAME, _FRAME_AND_TIME = Level(labelled=False), Level(temporal=True, labelled=False)
 WEB_CAMERA = replace(THREEDPW, lower=_FRAME, upper=_FRAME_AND_TIME, rows="openpose", interval=4)
 """With the options of its README. The published interval of 5 is 4 in truth: its counter is ahead by one."""
+WEB_CAMERA_PLAIN = replace(WEB_CAMERA, bilevel=False, dynamic=False)
+"""With that program's defaults: one update a frame, by keypoints and priors."""
 BOA = replace(
     THREEDPW,
     betas=(0.5, 0.999),
@@ -170,6 +174,7 @@ PRESETS: dict[str, AdaptationConfig] = {
     "3dpw": THREEDPW,
     "internet": INTERNET,
     "web-camera": WEB_CAMERA,
+    "web-camera-plain": WEB_CAMERA_PLAIN,
     "boa-3dpw": BOA,
     "clip": CLIP,
 }

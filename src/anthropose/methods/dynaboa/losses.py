@@ -30,10 +30,10 @@ class Figure:
     """The person that the network sees: its prediction with the joints that the losses compare."""
 
     prediction: Prediction
-    joints: Float[Tensor, "b 49 3"]
-    """SPIN-49 [m] in camera axes, not root-relative."""
-    keypoints: Float[Tensor, "b 49 2"]
-    """The joints seen by the crop's camera, -1 to 1."""
+    joints: Float[Tensor, "b k 3"]
+    """[m] in camera axes, not root-relative: SPIN-49, or the set that a network of keypoints knows."""
+    keypoints: Float[Tensor, "b k 2"]
+    """The joints as the camera sees them, in coordinates of the crop, -1 to 1."""
 
     def detached(self) -> "Figure":
         """The same without its graph."""
