@@ -23,10 +23,15 @@ from anthropose.evaluate.mocap_film import FILMED, filmed_clips
 from anthropose.methods.base import make_method
 from anthropose.methods.smplify import SMPLify, SMPLifyConfig, WarmConfig
 from anthropose.metrics import acceleration_error, mpjpe, pa_mpjpe
-from anthropose.motion import Motion
+from anthropose.motion import Motion, Track
 from anthropose.nn.checkpoints.stored import read_header
 from anthropose.people.clip import Clip
+from anthropose.progress import silent
+from anthropose.reconstruction import find_people
+from anthropose.settings import Settings
 from anthropose.skeleton import SMPL_24
+from anthropose.video import Video
+from anthropose.workspace import Workspace
 
 LIMBS = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
 COMPARED = [SMPL_24.index(f"{side}_{part}") for part in LIMBS for side in ("left", "right")]
@@ -79,6 +84,11 @@ def table(title: str, cases: Sequence[KnownClip], weights: Path, body: BodyModel
         print(f"| {name} | {figures} | {frames / took:.0f} |", flush=True)
 
 
+def people_in(video: Video, workspace: Workspace) -> list[Track]:
+    """Everyone whom the built-in detector finds in a film."""
+    return find_people(video, Settings(), workspace, silent)[0]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", type=Path)
@@ -94,7 +104,7 @@ def main() -> None:
     known = list(recorded_clips(source, longest=100, every=arguments.every))
     table(f"As keypoints, {arguments.split}", known, arguments.weights, body)
     if arguments.films is not None:
-        films = filmed_clips(MocapSource(arguments.data, body, FILMED), arguments.films, arguments.count)
+        films = filmed_clips(MocapSource(arguments.data, body, FILMED), arguments.films, arguments.count, people_in)
         table("Films", [film.known for film in films if film.known is not None], arguments.weights, body)
 
 
