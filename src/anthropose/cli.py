@@ -299,6 +299,8 @@ def evaluate(
     only: Annotated[str, arg(metavar="TEXT", help_behavior_hint="")] = "",
     keypoints: Annotated[str, arg(metavar="NAME", help_behavior_hint="")] = "",
     filter_share: Annotated[float | None, arg(name="filter", metavar="SHARE", help_behavior_hint="")] = None,
+    exemplars: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None,
+    pictures: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None,
     body: BodyName = "",
     male: BodyName = "",
     female: BodyName = "",
@@ -311,7 +313,7 @@ def evaluate(
     them.
 
     Args:
-        method: tcmr, glot, vibe, parallel-branch, rie, smplify, or package.module:Class of your own.
+        method: tcmr, glot, vibe, parallel-branch, rie, smplify, dynaboa, or package.module:Class of your own.
         preset: The published training that the weights are the result of, such as table1-3dpw: chooses the lines of the
             paper, and the weights where none are named.
         data: A prepared set (`anthropose prepare`), a published database such as 3dpw_test_db.pt, VideoPose3D's
@@ -321,8 +323,11 @@ def evaluate(
         protocol: static, clamp, tcmr, glot, vibe, for lifters rooted, or published: the method's own with all its
             oddities. The right way when not given.
         only: Only sequences with this in their names.
-        keypoints: What lifters see of data_2d_h36m_NAME.npz; that of the preset, or gt, when not given.
+        keypoints: What lifters see of data_2d_h36m_NAME.npz; that of the preset, or gt, when not given. For dynaboa on
+            3DPW openpose, or projections of the true body when not given.
         filter_share: Smooth the rotations first; published with 0.3.
+        exemplars: For dynaboa: labelled pictures that `anthropose exemplars` wrote.
+        pictures: For dynaboa: the release's folder, where a prepared set's pictures are.
         body: The neutral body; the installed one with neutral in its name, or the free one, when not given.
         male: The body of men in the labels; the neutral one, as published, when not given.
         female: That of women.
@@ -336,7 +341,17 @@ def evaluate(
     from anthropose.nn.compute import Compute
 
     options = Options(
-        weights, sets, protocol, body, _by_gender(male, female), filter_share, only, keypoints, compute=Compute(device)
+        weights,
+        sets,
+        protocol,
+        body,
+        _by_gender(male, female),
+        filter_share,
+        only,
+        keypoints,
+        exemplars,
+        pictures,
+        compute=Compute(device),
     )
     with Display() as display:
         found = evaluate_method(method, preset, data, options, display)
@@ -346,6 +361,36 @@ def evaluate(
         name = "-".join(part for part in (method.replace(":", "."), preset, test_set) if part)
         folder = Path("out/evaluate") / name if out is None else out / test_set if len(found) > 1 else out
         print("\n".join(str(path) for path in write_results(results, folder)))
+
+
+def exemplars(
+    data: Annotated[Path, Positional, arg(metavar="DATA")],
+    /,
+    *,
+    out: Annotated[Path, arg(metavar="FILE")] = Path("exemplars.npz"),
+    count: int = 256,
+    pictures: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None,
+    weights: Annotated[str, arg(metavar="NAME", help_behavior_hint="")] = "",
+    body: BodyName = "",
+    rates: Annotated[tuple[float, ...], arg(name="rate", metavar="RATE ...")] = (30.0,),
+    seed: int = 22,
+) -> None:
+    """Make a file of labelled examples for dynaboa, which remembers by them what bodies are like.
+
+    Args:
+        data: Motion capture, a prepared set (`anthropose prepare`), or published files, with bodies as labels.
+        out: The file.
+        count: How many.
+        pictures: The folder of the release that the set's pictures are in: crops for a BaseModel are made, and not
+            windows of keypoints.
+        weights: That BaseModel's; the installed ones when not given.
+        body: The body of the labels; the free one when not given.
+        rates: Frames per second of windows from motion capture, so many of each.
+        seed: Of the draws from motion capture.
+    """
+    from anthropose.evaluate.exemplar_sets import ExemplarOptions, make_exemplars
+
+    print(make_exemplars(data, out, ExemplarOptions(count, weights, pictures, body or "free", rates, seed)))
 
 
 def score(
@@ -456,6 +501,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "train": train,
     "prepare": prepare,
     "evaluate": evaluate,
+    "exemplars": exemplars,
     "score": score,
     "doctor": doctor,
 }

@@ -18,12 +18,14 @@ from anthropose.geometry.rotations import rotvec_to_rotmat
 from anthropose.methods.dynaboa import DynaBOA, DynaBOAOptions, Level, WindowAdaptation, WindowBank, WindowConfig
 from anthropose.methods.dynaboa.adaptable import find_adaptable
 from anthropose.methods.dynaboa.bilevel import Update
-from anthropose.methods.dynaboa.tracks import adapted_track, window_starts
+from anthropose.methods.dynaboa.losses import Figure
+from anthropose.methods.dynaboa.tracks import adapted_track, track_windows
 from anthropose.methods.dynaboa.window_exemplars import SHIPPED
 from anthropose.methods.dynaboa.window_losses import motion_terms, seen_error, taught_window_terms
 from anthropose.methods.dynaboa.windows import Window, in_squares
 from anthropose.methods.keypoint_fed import KeypointFed, KeypointFedConfig
 from anthropose.methods.parallel_branch.coupled import CoupledConfig, CoupledNetwork
+from anthropose.methods.video import in_turns
 from anthropose.motion import BodyPose, Camera, Prediction, Track
 from anthropose.nn.checkpoints import Weights, weights_folder, write_weights
 from anthropose.nn.keypoint_encoder import KeypointEncoderConfig
@@ -95,7 +97,9 @@ def some_bank(body: BodyModel, count: int = 6) -> WindowBank:
     inputs = inputs_of(keypoints) + 0.1 * torch.randn(count, FRAMES, 1, generator=generator)
     rotvecs = 0.2 * torch.randn(count, FRAMES, 24, 3, generator=generator)
     cameras = torch.tensor([0.8, 0.0, 0.1]).expand(count, FRAMES, 3).contiguous()
-    return WindowBank(MEDIAPIPE_33, inputs, rotvecs, torch.randn(count, 10), cameras, torch.ones(count))
+    return WindowBank(
+        MEDIAPIPE_33, inputs, rotvecs, torch.randn(count, 10), cameras, torch.ones(count), torch.full((count,), 30.0)
+    )
 
 
 # The losses.
@@ -129,9 +133,9 @@ def test_a_figure_that_moves_as_its_keypoints_costs_no_motion(body: BodyModel) -
     figure = adaptation._figure(Prediction(BodyPose(torch.eye(3).repeat(FRAMES, 24, 1, 1), torch.zeros(FRAMES, 10)),
                                            torch.ones(FRAMES, 3)), window)  # fmt: skip
     still = replace(figure, keypoints=window.keypoints[..., :2] + 0.2)
-    assert float(motion_terms(still, window.keypoints, 3)["motion"]) == pytest.approx(0, abs=1e-10)
-    assert float(motion_terms(figure, window.keypoints, 3)["motion"]) > 1e-6
-    assert motion_terms(figure, window.keypoints[:2], 3).keys() == set()
+    assert float(motion_terms(still, window.keypoints)["motion"]) == pytest.approx(0, abs=1e-10)
+    assert float(motion_terms(figure, window.keypoints)["motion"]) > 1e-6
+    assert motion_terms(figure, window.keypoints[:2]).keys() == set()
     assert all(float(part) == 0 for part in taught_window_terms(figure, figure).values())
 
 
@@ -166,9 +170,34 @@ def test_without_learning_a_track_is_what_the_network_gives(body: BodyModel) -> 
     expected = small_network().over_track(inputs)
     torch.testing.assert_close(found.pose.rotations, expected.pose.rotations, atol=1e-5, rtol=0)
     torch.testing.assert_close(found.camera, expected.camera, atol=1e-5, rtol=0)
-    assert len(windows) == len(window_starts(21, FRAMES, 2)) == 8
+    assert len(windows) == len(track_windows(21, FRAMES, 2)) == 8
     short, _ = adapted_track(adaptation, inputs[:3], FRAMES)
     assert short.camera.shape == (3, 3)
+
+
+def test_a_network_of_fewer_frames_a_second_sees_every_few_frames(body: BodyModel) -> None:
+    inputs = inputs_of(standing(body, 40)[0])
+    adaptation = adaptation_of(body, replace(PLAIN, learning_rate=0.0, probe_rate=0.0))
+    with torch.enable_grad():
+        found, _ = adapted_track(adaptation, inputs, FRAMES, pace=3)
+    expected = in_turns(small_network().over_track, inputs, 3)
+    torch.testing.assert_close(found.pose.rotations, expected.pose.rotations, atol=1e-5, rtol=0)
+    windows = track_windows(40, FRAMES, 2, 3)
+    assert all((frames.diff() == 3).all() for frames in windows)
+    assert set(torch.cat(windows).tolist()) == set(range(40))
+    assert [int(frames[0]) for frames in windows] == sorted(int(frames[0]) for frames in windows)
+
+
+def test_how_jerky_a_body_is_does_not_hang_on_the_rate(body: BodyModel) -> None:
+    time = torch.arange(31) / 60
+    joints = body.points(MEDIAPIPE_33)(torch.zeros(1, 10), torch.eye(3).expand(1, 24, 3, 3)).repeat(31, 1, 1)
+    joints[:, 15] += (3 * time**2)[:, None]
+    prediction = Prediction(BodyPose(torch.eye(3).repeat(31, 24, 1, 1), torch.zeros(31, 10)), torch.ones(31, 3))
+    fast = Figure(prediction, joints, joints[..., :2])
+    slow = Figure(prediction, joints[::3], joints[::3, :, :2])
+    keypoints = torch.ones(31, 33, 3)
+    ours, theirs = motion_terms(fast, keypoints, 60.0), motion_terms(slow, keypoints[::3], 20.0)
+    assert float(ours["jerk"]) == pytest.approx(float(theirs["jerk"]), rel=1e-2)
 
 
 @pytest.mark.parametrize("fault", ["far too fast", "off to another pose"])
@@ -238,6 +267,10 @@ def test_a_bank_of_windows_is_read_as_it_was_written(body: BodyModel, tmp_path: 
     torch.testing.assert_close(read.rotvecs, bank.rotvecs, atol=1e-3, rtol=1e-3)
     with pytest.raises(UserError, match="keypoints of mediapipe-33 and the weights know those of spin-49"):
         read.retrieval_for(small_network(), SPIN_49)
+    network = small_network()
+    network.network.config = replace(network.network.config, rate=10.0)
+    with pytest.raises(UserError, match="have 30 frames a second and the weights want 10"):
+        read.retrieval_for(network, MEDIAPIPE_33)
 
 
 def test_a_file_that_is_no_bank_of_windows_is_refused_in_one_line(body: BodyModel, tmp_path: Path) -> None:
@@ -293,7 +326,7 @@ def test_weights_that_see_keypoints_adapt_without_pictures(clip: Clip, body: Bod
         motion = method.reconstruct(clip, shares.append)
     assert motion.joints.isfinite().all()
     assert len(motion) == len(clip.track) == 30
-    assert method.report.frames == len(window_starts(20, FRAMES, 2)) + len(window_starts(10, FRAMES, 2))
+    assert method.report.frames == len(track_windows(20, FRAMES, 2)) + len(track_windows(10, FRAMES, 2))
     assert method.report.updates == method.report.frames
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1)

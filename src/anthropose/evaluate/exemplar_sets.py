@@ -49,6 +49,8 @@ class ExemplarOptions:
     pictures: Path | None = None
     """The folder of the release that the set's pictures are in: crops are made and not windows."""
     body: str = "free"
+    rates: tuple[float, ...] = (30.0,)
+    """Frames per second of windows from motion capture, `count` of each; those of sets keep theirs."""
     seed: int = 22
 
 
@@ -77,10 +79,11 @@ def make_exemplars(data: Path, out: Path, options: ExemplarOptions | None = None
 
 def _of_mocap(data: Path, body: BodyModel, options: ExemplarOptions) -> WindowBank:
     """Windows of motion capture before made-up cameras, with a detector's errors, and of made-up everyday motion."""
-    source = MocapSource(data, body, MocapConfig(split="train"))
     steps = -(-options.count // ROWS)
     batches = (
-        source.batch(options.seed, step, min(ROWS, options.count - ROWS * step), WINDOW) for step in range(steps)
+        source.batch(options.seed, step, min(ROWS, options.count - ROWS * step), WINDOW)
+        for source in (MocapSource(data, body, MocapConfig(split="train", rate=rate)) for rate in options.rates)
+        for step in range(steps)
     )
     return bank_of(batches)
 
@@ -101,14 +104,14 @@ def _of_set(data: Path, body: BodyModel, options: ExemplarOptions) -> WindowBank
     chosen = np.unique(np.linspace(0, len(starts) - 1, min(options.count, len(starts))).round().astype(int))
     test_set = source.test_set if source is not None else ""
     parts = [_window(*starts[number], test_set, body) for number in chosen]
-    inputs, rotvecs, betas, cameras, focals = (torch.stack(list(column)) for column in zip(*parts, strict=True))
-    return WindowBank(MEDIAPIPE_33, inputs, rotvecs, betas, cameras, focals)
+    inputs, rotvecs, betas, cameras, focals, rates = (torch.stack(list(column)) for column in zip(*parts, strict=True))
+    return WindowBank(MEDIAPIPE_33, inputs, rotvecs, betas, cameras, focals, rates)
 
 
 def _window(
     sequence: Sequence, start: int, test_set: str, body: BodyModel
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """The inputs of a window, its rotation vectors, shape and cameras, and the focal length [diagonals]."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """The inputs of a window, its rotation vectors, shape, cameras, focal length [diagonals] and frames per second."""
     frames = np.arange(start, start + WINDOW)
     clip = clip_of(sequence, frames, test_set)
     inputs, _ = keypoints_of(clip, MEDIAPIPE_33, sequence.name)
@@ -121,7 +124,8 @@ def _window(
     sure = keypoints[..., 2] * points.valid
     cameras = weak_cameras(points(betas, rotvec_to_rotmat(rotvecs)), keypoints[..., :2], sure)
     width, height = clip.camera.size
-    return inputs, rotvecs, betas.mean(0), cameras, torch.tensor(clip.camera.focal / (width**2 + height**2) ** 0.5)
+    focal = torch.tensor(clip.camera.focal / (width**2 + height**2) ** 0.5)
+    return inputs, rotvecs, betas.mean(0), cameras, focal, torch.tensor(clip.fps)
 
 
 def weak_cameras(

@@ -111,7 +111,7 @@ class WindowWeights:
 
     keypoints: float = 30.0
     shape_prior: float = 2e-4
-    pose_prior: float = 3e-3
+    pose_prior: float = 1e-3
     one_shape: float = 0.01
     motion: float = 10.0
     jerk: float = 10.0
@@ -132,9 +132,9 @@ class WindowConfig(BilevelConfig):
     guard: bool = True
     weights: WindowWeights = field(default_factory=WindowWeights)
     step: int = 8
-    """Frames from one window to the next."""
-    lag: int = 3
-    """Frames within which movement is compared."""
+    """Frames of a window from one window to the next."""
+    lag: float = 0.1
+    """Time [s] within which movement is compared."""
     exemplars: int = 1
     """How many are drawn at once."""
     most_drift: float = 0.25

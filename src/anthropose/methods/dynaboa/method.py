@@ -146,6 +146,7 @@ class DynaBOA:
         files = (self.options.exemplars, self.options.prior)
         return {
             "weights": self.weights.sha256,
+            "front_end": self.weights.front_end,
             "options": asdict(replace(self.options, exemplars=None, prior=None)),
             "files": [[str(path), path.stat().st_size, path.stat().st_mtime_ns] if path else None for path in files],
         }
@@ -188,7 +189,9 @@ class DynaBOA:
             assert isinstance(adaptation, WindowAdaptation)
             for part in stretches(clip.track.frames, self._window):
                 told = partial(_told, progress, part.start / len(inputs), part.stop / len(inputs))
-                prediction, windows = adapted_track(adaptation, inputs[part], self._window, focal, told)
+                prediction, windows = adapted_track(
+                    adaptation, inputs[part], self._window, focal, clip.fps, self._pace(clip.fps), told
+                )
                 parts.append(prediction)
                 found += windows
         self.report = _report(found)
@@ -199,6 +202,11 @@ class DynaBOA:
     def _window(self) -> int:
         """Frames of a window."""
         return getattr(self._network.network.config, "window", FeatureMethod.window)
+
+    def _pace(self, fps: float) -> int:
+        """How many frames of a clip those of a window are apart."""
+        rate = getattr(self._network.network.config, "rate", None)
+        return max(1, round(fps / rate)) if rate else 1
 
     def _evidence(self, clip: Clip) -> tuple[Float[Tensor, "n 49 3"], Rows]:
         """The track's keypoints as SPIN-49 [px], without those that the body does not have, and which rows count."""

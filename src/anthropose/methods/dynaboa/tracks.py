@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from anthropose.geometry.rotations import rot6d_to_rotmat, rotmat_to_rot6d
+from anthropose.methods.base import as_numbers, from_numbers
 from anthropose.methods.dynaboa.bilevel import Adapted
 from anthropose.methods.dynaboa.windows import WindowAdaptation
-from anthropose.motion import BodyPose, Prediction
+from anthropose.motion import Prediction
 
 
 def adapted_track(
@@ -17,48 +17,56 @@ def adapted_track(
     inputs: Float[Tensor, "n i"],
     length: int,
     focal: float = 1.0,
+    rate: float = 30.0,
+    pace: int = 1,
     progress: Callable[[float], None] = lambda share: None,
 ) -> tuple[Prediction, list[Adapted]]:
     """The person in each frame of a track, and what came of each window.
 
-    Windows are predicted right after they were adapted to, so that nothing of a frame depends on later windows than
-    those that it is in. A frame is the mean of its windows, their middles counting most. A track shorter than a window
-    is continued by its last frame.
+    Windows are predicted right after they were adapted to. A frame is the mean of its windows, their middles counting
+    most. A track shorter than a window is continued by its last frame.
 
     Args:
         inputs: as `geometry.keypoints.network_inputs` makes them.
         length: frames of a window.
         focal: of the picture, in its diagonals.
+        rate: frames per second of the track.
+        pace: the frames of a window are so many apart, for networks that want fewer frames a second; what is said of
+            neighbours, which are in windows of their own, is averaged.
     """
-    config = adaptation.config
-    padded = torch.cat([inputs, inputs[-1:].expand(max(0, length - len(inputs)), -1)])
-    starts = window_starts(len(padded), length, config.step)
+    pace = pace if len(inputs) >= 2 * pace else 1
+    windows = track_windows(len(inputs), length, adaptation.config.step, pace)
     share = torch.minimum(torch.arange(1, length + 1), torch.arange(length, 0, -1)).to(inputs) ** 2
     found: list[Adapted] = []
-    for turn in range(config.passes):
-        sums, weights = inputs.new_zeros(len(padded), 144 + 10 + 3), inputs.new_zeros(len(padded))
-        for number, start in enumerate(starts.tolist()):
-            adapted = adaptation.adapt(padded[start : start + length], focal)
+    for turn in range(adaptation.config.passes):
+        sums, weights = inputs.new_zeros(len(inputs), 144 + 10 + 3), inputs.new_zeros(len(inputs))
+        for number, frames in enumerate(windows):
+            adapted = adaptation.adapt(inputs[frames], focal, rate / pace)
             found.append(adapted)
-            sums[start : start + length] += share[:, None] * _as_rows(adapted.prediction).to(inputs)
-            weights[start : start + length] += share
-            progress((turn * len(starts) + number + 1) / (config.passes * len(starts)))
-    return _from_rows((sums / weights[:, None])[: len(inputs)]), found
+            sums.index_add_(0, frames, share[:, None] * as_numbers(adapted.prediction).to(inputs))
+            weights.index_add_(0, frames, share)
+            progress((turn * len(windows) + number + 1) / (adaptation.config.passes * len(windows)))
+    return from_numbers(_evened(sums / weights[:, None], pace)), found
 
 
-def window_starts(count: int, length: int, step: int) -> Int[Tensor, "w"]:
-    """The first frames of windows over `count` frames; the last window ends the track."""
-    last = count - length
-    starts = torch.arange(0, last + 1, step)
-    return starts if int(starts[-1]) == last else torch.cat([starts, torch.tensor([last])])
+def track_windows(count: int, length: int, step: int, pace: int = 1) -> list[Int[Tensor, "t"]]:
+    """The frames of windows over a track, those that begin first in front; each frame is in some window.
+
+    Every `pace`-th frame makes a track of its own, of which windows begin every `step` frames, and at last such that
+    they end it.
+    """
+    found = []
+    for first in range(pace):
+        own = torch.arange(first, count, pace)
+        own = torch.cat([own, own[-1:].expand(max(0, length - len(own)))])
+        starts = [*range(0, len(own) - length + 1, step)]
+        starts += [len(own) - length] if starts[-1] != len(own) - length else []
+        found += [own[start : start + length] for start in starts]
+    return sorted(found, key=lambda frames: int(frames[0]))
 
 
-def _as_rows(prediction: Prediction) -> Float[Tensor, "t 157"]:
-    """6D rotations, shape and camera: numbers of which means can be taken."""
-    pose = prediction.pose
-    return torch.cat([rotmat_to_rot6d(pose.rotations).flatten(-2), pose.betas, prediction.camera], dim=-1)
-
-
-def _from_rows(rows: Float[Tensor, "n 157"]) -> Prediction:
-    pose, betas, camera = rows.split([144, 10, 3], dim=-1)
-    return Prediction(BodyPose(rot6d_to_rotmat(pose.unflatten(-1, (24, 6))), betas), camera)
+def _evened(rows: Float[Tensor, "n 157"], pace: int) -> Float[Tensor, "n 157"]:
+    """The mean over about `pace` neighbours, which different windows told of."""
+    reach = pace // 2
+    padded = torch.cat([rows[:1]] * reach + [rows] + [rows[-1:]] * reach)
+    return padded.unfold(0, 2 * reach + 1, 1).mean(-1)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from anthropose.datasets.mocap import MocapBatch
@@ -27,6 +27,8 @@ FORMAT = "anthropose-labelled-windows/1"
 SHIPPED = Path(__file__).parents[2] / "data" / "exemplars.npz"
 """What comes along: windows of CMU's training subjects and of made-up motions, as mediapipe's 33 keypoints."""
 CLUSTERS = 10
+NEAR = 0.4
+"""How far the logarithms of frame rates may be apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,13 +46,15 @@ class WindowBank:
     """Weak-perspective s, tx, ty of the squares."""
     focals: Float[Tensor, "n"]
     """Of the pictures, in their diagonals."""
+    rates: Float[Tensor, "n"]
+    """Frames per second."""
 
     def __len__(self) -> int:
         return len(self.inputs)
 
     def exemplar(self, number: int) -> LabelledWindow:
         """The window of that number."""
-        window = Window(self.inputs[number : number + 1], float(self.focals[number]))
+        window = Window(self.inputs[number : number + 1], float(self.focals[number]), float(self.rates[number]))
         return LabelledWindow(window, rotvec_to_rotmat(self.rotvecs[number]), self.betas[number], self.cameras[number])
 
     def retrieval(self, network: Any, seed: int = 22) -> Retrieval[LabelledWindow]:
@@ -69,17 +73,30 @@ class WindowBank:
         return Retrieval(centres[kept], [members[k] for k in kept], self.exemplar, seed)
 
     def retrieval_for(self, network: Any, skeleton: Skeleton) -> Retrieval[LabelledWindow]:
-        """The same, for a network that knows this set of keypoints.
+        """The same, for a network that knows this set of keypoints, of the windows that have about its frame rate.
 
         Raises:
-            UserError: the bank's are others.
+            UserError: the bank's keypoints are others, or all its windows have more or fewer frames a second.
         """
         if skeleton.name != self.skeleton.name:
             raise UserError(
                 f"the exemplars are keypoints of {self.skeleton.name} and the weights know those of {skeleton.name}; "
                 "make others with `anthropose exemplars`"
             )
-        return self.retrieval(network)
+        wanted = getattr(network.network.config, "rate", None)
+        if wanted is None:
+            return self.retrieval(network)
+        near = ((self.rates / wanted).log().abs() < NEAR).nonzero()[:, 0]
+        if len(near) == 0:
+            raise UserError(
+                f"the exemplars have {float(self.rates.median()):g} frames a second and the weights want {wanted:g}; "
+                f"make others with `anthropose exemplars DATA --rate {wanted:g}`"
+            )
+        return self._some(near).retrieval(network)
+
+    def _some(self, rows: Int[Tensor, "m"]) -> "WindowBank":
+        arrays = {entry.name: getattr(self, entry.name)[rows] for entry in fields(self) if entry.name != "skeleton"}
+        return WindowBank(skeleton=self.skeleton, **arrays)
 
     def save(self, path: Path) -> None:
         """Writes the bank's file, whole or not at all."""
@@ -124,4 +141,5 @@ def bank_of(batches: Iterable[MocapBatch]) -> WindowBank:
         betas=torch.cat([batch.betas for batch in parts]).cpu(),
         cameras=torch.cat([batch.crop_camera for batch in parts]).cpu(),
         focals=torch.cat([batch.focal / batch.size.norm(dim=-1) for batch in parts]).cpu(),
+        rates=torch.cat([torch.full((len(batch),), batch.rate) for batch in parts]),
     )

@@ -45,17 +45,21 @@ def window_terms(
     return terms
 
 
-def motion_terms(figure: Figure, keypoints: Float[Tensor, "t k 3"], lag: int) -> Terms:
-    """How far the projected joints move unlike the keypoints within `lag` frames, and how jerkily the body moves."""
+def motion_terms(figure: Figure, keypoints: Float[Tensor, "t k 3"], rate: float = 30.0, lag: float = 0.1) -> Terms:
+    """How far the projected joints move unlike the keypoints within `lag` seconds, and how jerkily the body moves.
+
+    Args:
+        rate: frames per second; accelerations are those of 30.
+    """
     terms: Terms = {}
-    if len(keypoints) > lag:
-        moved = figure.keypoints[lag:] - figure.keypoints[:-lag]
-        target = keypoints[lag:, :, :2] - keypoints[:-lag, :, :2]
-        sure = keypoints[lag:, :, 2:] * keypoints[:-lag, :, 2:]
+    apart = max(1, round(lag * rate))
+    if len(keypoints) > apart:
+        moved = figure.keypoints[apart:] - figure.keypoints[:-apart]
+        target = keypoints[apart:, :, :2] - keypoints[:-apart, :, :2]
+        sure = keypoints[apart:, :, 2:] * keypoints[:-apart, :, 2:]
         terms["motion"] = (sure * (moved - target).square()).sum() / (2 * sure.sum()).clamp_min(1e-6)
     if len(keypoints) > 2:
-        joints = figure.joints - figure.joints.mean(1, keepdim=True)
-        terms["jerk"] = joints.diff(n=2, dim=0).square().mean()
+        terms["jerk"] = (_centred(figure.joints).diff(n=2, dim=0) * (rate / 30) ** 2).square().mean()
     return terms
 
 

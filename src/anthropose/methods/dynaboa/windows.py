@@ -42,6 +42,8 @@ class Window:
     """As `geometry.keypoints.network_inputs` makes them."""
     focal: float = 1.0
     """Of the picture, in its diagonals; 1 is what is guessed where nothing is known."""
+    rate: float = 30.0
+    """Frames per second."""
 
     @property
     def keypoints(self) -> Float[Tensor, "t k 3"]:
@@ -160,7 +162,7 @@ class WindowAdaptation(Bilevel[Window]):
         self._points = body.points(skeleton)
         super().__init__(TracedWindows(network), self.config, exemplars is not None, watch)
 
-    def adapt(self, inputs: Float[Tensor, "t i"], focal: float = 1.0) -> Adapted:
+    def adapt(self, inputs: Float[Tensor, "t i"], focal: float = 1.0, rate: float = 30.0) -> Adapted:
         """The person in each frame of the stream's next window, with weights that have adapted to it.
 
         Where the weights have drifted so far that the window is worse off than with those that the adaptation began
@@ -169,8 +171,9 @@ class WindowAdaptation(Bilevel[Window]):
         Args:
             inputs: as `geometry.keypoints.network_inputs` makes them. Windows may overlap.
             focal: of the picture, in its diagonals.
+            rate: frames per second.
         """
-        window = Window(inputs[None].to(self._start[0].device), focal)
+        window = Window(inputs[None].to(self._start[0].device), focal, rate)
         with torch.no_grad():
             first = self._fresh_view(self._start, window).figure
         adapted = self._on(window)
@@ -221,7 +224,7 @@ class WindowAdaptation(Bilevel[Window]):
             terms |= window_terms(view.figure, self._counted(sample), self.prior, self.config.robust)
         if level.temporal:
             if self.config.use_motion:
-                terms |= motion_terms(view.figure, self._counted(sample), self.config.lag)
+                terms |= motion_terms(view.figure, self._counted(sample), sample.rate, self.config.lag)
             if self.teacher:
                 with torch.no_grad():
                     taught = self._fresh_view(self.teacher, sample).figure
