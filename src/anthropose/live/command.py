@@ -49,22 +49,35 @@ def run_live(
     check_settings(settings, outputs)
     if out is not None:
         check_folder(out, restart)
+    parts, figures = live_parts(settings, out, outputs.overlay), Figures()
+    screen: Window | Page = Window(figures) if _wants_window(live) else Page(live.host, live.port, figures)
+    pipeline = Pipeline(source, parts, screen, figures, settings.fps, settings.seconds)
+    with screen, one_thread():
+        print(f"{source}: {screen.where}; Ctrl-C stops", file=sys.stderr, flush=True)
+        return _summed_up(pipeline, figures, *_run(pipeline))
+
+
+def live_parts(settings: Settings, out: Path | None, overlay: bool) -> Parts:
+    """Everything that a session is made of; what does not fit is told before the camera is opened.
+
+    Args:
+        out: the folder that it is recorded in, if it is.
+        overlay: whether the drawn pictures are recorded too.
+
+    Raises:
+        UserError: the method or its weights cannot be used live.
+    """
     method = method_for(settings)
     if not isinstance(method, StreamingMethod):
         raise UserError(
             f"--live: {settings.method} looks at whole clips; use --method parallel-branch, tcmr, glot or vibe with "
             "weights that are fed with keypoints"
         )
-    body, figures = load_body(settings.body), Figures()
     detector = find_detector(settings.detector, **LIVE_DETECTORS.get(settings.detector, {}))
-    method.stream(detector.skeleton, Camera.guess(640, 480))  # What does not fit is told before the camera is opened.
-    screen: Window | Page = Window(figures) if _wants_window(live) else Page(live.host, live.port, figures)
-    record = None if out is None else partial(_recording, out, outputs.overlay, method, body.name)
-    parts = Parts(detector, method, body, screen, partial(_camera_for, settings), record)
-    pipeline = Pipeline(source, parts, figures, settings.fps, settings.seconds)
-    with screen, _one_thread():
-        print(f"{source}: {screen.where}; Ctrl-C stops", file=sys.stderr, flush=True)
-        return _summed_up(pipeline, figures, *_run(pipeline))
+    method.stream(detector.skeleton, Camera.guess(640, 480))
+    body = load_body(settings.body)
+    record = None if out is None else partial(_recording, out, overlay, method, body.name)
+    return Parts(detector, method, body, lambda video: camera_for(video, settings), record)
 
 
 def check_settings(settings: Settings, outputs: Outputs) -> None:
@@ -161,12 +174,8 @@ def _recording(out: Path, overlay: bool, method: StreamingMethod, body: str, vid
     return Recording(out, video, camera, overlay, (method.name, weights, body))
 
 
-def _camera_for(settings: Settings, video: Video) -> Camera:
-    return camera_for(video, settings)
-
-
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Each network in one thread: the pipeline itself is what keeps the cores busy."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

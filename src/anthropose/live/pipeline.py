@@ -55,7 +55,6 @@ class Parts:
     detector: Detector
     method: StreamingMethod
     body: BodyModel
-    screen: Screen
     camera_for: Callable[[Video], Camera]
     record: Callable[[Video, Camera], Recording] | None
     """Begins the recording, where one is wanted."""
@@ -78,6 +77,7 @@ class Pipeline:
         self,
         source: str,
         parts: Parts,
+        screen: Screen,
         figures: Figures,
         fps: float | None = None,
         seconds: float | None = None,
@@ -96,7 +96,7 @@ class Pipeline:
         """Everyone who was seen."""
         self.unkept = 0
         """Frames that could not be recorded in time, and so were not looked at either."""
-        self._parts, self._seconds, self._patience = parts, seconds, patience
+        self._parts, self._screen, self._seconds, self._patience = parts, screen, seconds, patience
         self._capture = Capture(source, fps, self._begin, self._give, self._end_of_source)
         self._opened, self._failed = Event(), Event()
         self._error: BaseException | None = None
@@ -110,6 +110,11 @@ class Pipeline:
             Thread(target=self._guarded, args=(stage, end), name=f"live-{stage.__name__.strip('_')}", daemon=True)
             for stage, end in ((self._find, self._found), (self._reconstruct, self._present), (self._draw, None))
         ]
+
+    @property
+    def frames(self) -> int:
+        """Frames that the camera has given so far."""
+        return self._capture.count
 
     def run(self) -> None:
         """Runs until the source ends, the time is over, or the screen or Ctrl-C says so.
@@ -131,7 +136,7 @@ class Pipeline:
 
     def _goes_on(self) -> bool:
         """Waits for a moment; whether the session goes on after it."""
-        on = self._parts.screen.poll()
+        on = self._screen.poll()
         self._failed.wait(0.05)
         self._raise_failure()
         if not self._threads[-1].is_alive():
@@ -249,6 +254,6 @@ class Pipeline:
                 drawn = time.monotonic()
                 if self.recording is not None:
                     self.recording.drawn(frame.seconds, picture)
-                self._parts.screen.show(with_speed(picture, self.figures.speed), frame.taken)
+                self._screen.show(with_speed(picture, self.figures.speed), frame.taken)
                 self.figures.spend("draw", drawn - begun)
                 self.figures.spend("show", time.monotonic() - drawn)
