@@ -1,6 +1,6 @@
 """Whether DynaBOA helps networks that see keypoints: errors before and after, by how a clip differs from the training.
 
-    python benchmarks/adaptation.py --weights FILE [--split test] [--data ../shared/data/cmu] [--clips 16] [--frames 64]
+    python benchmarks/adaptation.py --weights FILE [--split test] [--data ../shared/data/cmu] [--clips 8] [--frames 64]
 
 Clips are motion capture of people whom the training has not seen, before made-up cameras, as keypoints with a
 detector's errors; each kind of shift changes one thing to what the training hardly had or never. They go the way that
@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/cmu"))
     parser.add_argument("--split", choices=["val", "test"], default="test")
-    parser.add_argument("--clips", type=int, default=16)
+    parser.add_argument("--clips", type=int, default=8)
     parser.add_argument("--frames", type=int, default=64)
     parser.add_argument("--shifts", nargs="*", default=list(SHIFTS), metavar="NAME", help="or the beginning of one")
     parser.add_argument("--try", dest="tries", nargs="*", default=[], metavar="name=value,...", help="other settings")

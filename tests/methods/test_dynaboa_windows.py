@@ -15,7 +15,15 @@ from anthropose.errors import UserError
 from anthropose.geometry.cameras import project
 from anthropose.geometry.keypoints import network_inputs, squares_around
 from anthropose.geometry.rotations import rotvec_to_rotmat
-from anthropose.methods.dynaboa import DynaBOA, DynaBOAOptions, Level, WindowAdaptation, WindowBank, WindowConfig
+from anthropose.methods.dynaboa import (
+    DynaBOA,
+    DynaBOAOptions,
+    Level,
+    WindowAdaptation,
+    WindowBank,
+    WindowConfig,
+    WindowWeights,
+)
 from anthropose.methods.dynaboa.adaptable import find_adaptable
 from anthropose.methods.dynaboa.bilevel import Update
 from anthropose.methods.dynaboa.losses import Figure
@@ -236,7 +244,8 @@ def test_a_stream_of_windows_can_go_on_elsewhere(body: BodyModel) -> None:
     ours, theirs = (one.adapt(inputs[4:]).prediction.camera for one in (first, second))
     assert torch.equal(ours, theirs)
     with torch.no_grad():
-        assert torch.equal(first.predict(inputs[4:]).camera, ours), "the prediction is that of the weights afterwards"
+        # Attention without gradients takes other sums, so that the same weights say the same to some digits only.
+        torch.testing.assert_close(first.predict(inputs[4:]).camera, ours, atol=1e-4, rtol=0)
 
 
 # Exemplars.
@@ -245,7 +254,8 @@ def test_a_stream_of_windows_can_go_on_elsewhere(body: BodyModel) -> None:
 def test_exemplars_of_windows_teach_their_labels(body: BodyModel) -> None:
     bank, network = some_bank(body), small_network()
     both = Level(labelled=True)
-    config = replace(PLAIN, lower=both, upper=both, learning_rate=2e-3, guard=False, exemplars=2)
+    weights = WindowWeights(labelled=30.0, keypoints=1.0, motion=0.0, jerk=0.0)
+    config = replace(PLAIN, lower=both, upper=both, learning_rate=2e-3, guard=False, exemplars=2, weights=weights)
     seen: list[Update] = []
     adaptation = WindowAdaptation(
         network, MEDIAPIPE_33, body, None, config, bank.retrieval(network), lambda update, *_: seen.append(update)

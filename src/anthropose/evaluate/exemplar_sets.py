@@ -103,7 +103,8 @@ def _of_set(data: Path, body: BodyModel, options: ExemplarOptions) -> WindowBank
         raise UserError(f"{data}: no {WINDOW} frames in a row with keypoints in the picture and a body as their labels")
     chosen = np.unique(np.linspace(0, len(starts) - 1, min(options.count, len(starts))).round().astype(int))
     test_set = source.test_set if source is not None else ""
-    parts = [_window(*starts[number], test_set, body) for number in chosen]
+    picked = [starts[int(number)] for number in chosen]
+    parts = [_window(sequence, start, test_set, body) for sequence, start in picked]
     inputs, rotvecs, betas, cameras, focals, rates = (torch.stack(list(column)) for column in zip(*parts, strict=True))
     return WindowBank(MEDIAPIPE_33, inputs, rotvecs, betas, cameras, focals, rates)
 

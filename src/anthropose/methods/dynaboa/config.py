@@ -116,7 +116,7 @@ class WindowWeights:
     motion: float = 10.0
     jerk: float = 10.0
     teacher: float = 1.0
-    labelled: float = 0.1
+    labelled: float = 1.0
     teacher_parts: PartWeights = PartWeights()
     labelled_parts: PartWeights = PartWeights()
 
@@ -126,6 +126,8 @@ class WindowConfig(BilevelConfig):
     """How the weights of a network adapt that sees windows of keypoints; the rates were found likewise."""
 
     learning_rate: float = 5e-5
+    robust: float = 0.3
+    """Of the square's half width: it bounds what gross errors of a detector do, and hardly slows down large mistakes."""
     dynamic: bool = False
     teacher_memory: float = 0.99
     """A teacher that follows slowly holds the network to what it has learnt; the published one is nearly its pupil."""
