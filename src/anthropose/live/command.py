@@ -123,11 +123,11 @@ def check_folder(out: Path, restart: bool) -> None:
 
 
 def _run(pipeline: Pipeline) -> tuple[list[Path], BaseException | None]:
-    """Runs to the end; what was recorded, and what ended it."""
+    """Runs to the end; what was recorded, and what ended it: what is recorded is finished even after a bug."""
     ended: BaseException | None = None
     try:
         pipeline.run()
-    except (UserError, KeyboardInterrupt) as error:
+    except BaseException as error:
         ended = error
     made: list[Path] = []
     if pipeline.recording is not None:
@@ -144,6 +144,8 @@ def _summed_up(pipeline: Pipeline, figures: Figures, made: list[Path], ended: Ba
     kept = f"{made[0].parent}: {_names(made)}" if made else ""
     if isinstance(ended, KeyboardInterrupt):
         raise Stopped(f"stopped; recorded {kept}" if kept else "stopped") from ended
+    if ended is not None and not isinstance(ended, UserError):
+        raise ended
     if ended is not None:
         raise UserError(f"{ended}; recorded {kept}" if kept else str(ended)) from ended
     lines = [
