@@ -14,8 +14,13 @@ from pathlib import Path
 
 import torch
 
+from anthropose.outputs import run
+from anthropose.render.film import write_film
 from anthropose.render.meshes import Mesh, MeshRenderer
-from anthropose.render.overlay import BATCH, vertices_in_camera, write_overlay
+from anthropose.render.options import Pictures
+from anthropose.render.overlay import vertices_in_camera, write_overlay
+from anthropose.render.scene import BATCH
+from anthropose.settings import Outputs, Settings
 from anthropose.synthetic import Scene, make_scene
 from anthropose.video import VideoWriter, open_video
 
@@ -34,6 +39,7 @@ def main() -> None:
             print(f"{renderer.device}, {torch.get_num_threads()} threads, {len(scene.body.template)} vertices")
         report("decode", len(scene), timed(lambda: drain(open_video(clip).frames())))
         report("encode", len(scene), timed(lambda: encode(clip, Path(folder) / "copy.mp4")))
+        kinds(scene, clip, Path(folder))
         for persons in (1, 3):
             stages(scene, clip, persons, Path(folder) / "overlay.mp4")
         report("draw in numpy, 1 person", 3, draw(scene, clip, 1, 3, software=True))
@@ -47,6 +53,27 @@ def stages(scene: Scene, clip: Path, persons: int, path: Path) -> None:
     for side in (False, True):
         took = timed(lambda side=side: write_overlay(open_video(clip), motions, scene.body, path, side_view=side))
         report(f"whole overlay, {name}{', with side view' * side}", len(scene), took)
+
+
+KINDS = {
+    "overlay.mp4": Pictures(),
+    "wireframe.mp4": Pictures(wireframe=True),
+    "plain.mp4": Pictures(plain=True),
+    "input, overlay, side, above.mp4": Pictures(views=("input", "overlay", "side", "above")),
+    "keypoints, sticks.mp4": Pictures(views=("keypoints", "sticks")),
+    "keypoints, sticks.gif": Pictures(views=("keypoints", "sticks"), max_fps=30.0),
+    "sheet.png": Pictures(moments=12),
+}
+
+
+def kinds(scene: Scene, clip: Path, folder: Path) -> None:
+    """Every kind of film of one person, and the rest of the pipeline on the same clip."""
+    for name, pictures in KINDS.items():
+        write = partial(write_film, open_video(clip), scene.truth[:1], folder / name, pictures, body=scene.body)
+        report(name, 12 if name.endswith("png") else len(scene), timed(write))
+    settings = Settings(persons=(0,))
+    took = timed(lambda: run(str(clip), folder / "run", settings, Outputs(overlay=False, report=False, export=())))
+    report("finding and reconstructing (smplify)", len(scene), took)
 
 
 def surfaces(scene: Scene, person: int) -> Iterator[torch.Tensor]:

@@ -239,3 +239,39 @@ def test_opengl_that_fails_every_way_is_reported_with_the_reason(monkeypatch: py
     with pytest.raises(gl.NoOpenGL, match="eglInitialize failed"):
         gl.make_context()
     assert tried
+
+
+def triangle(depth: float, colour: tuple[float, float, float], reach: float = 1.0) -> Mesh:
+    corners = np.array([[-reach, -reach, depth], [reach, -reach, depth], [-reach, reach, depth]], np.float32)
+    return Mesh(corners, np.array([[0, 1, 2]]), colour)
+
+
+def test_a_wireframe_shows_the_edges_and_what_is_behind_the_picture_between_them(software: bool) -> None:
+    picture = np.full((80, 80, 3), 90, np.uint8)
+    with MeshRenderer(80, 80, wireframe=True, software=software) as renderer:
+        drawn = renderer.draw(picture, [triangle(2.0, RED)], 60.0, (40.0, 40.0)).astype(int)
+    red = drawn[..., 0] - drawn[..., 1] > 60
+    assert not red[25:35, 25:35].any(), "inside, the picture shows"
+    assert (drawn[25:35, 25:35] == 90).all()
+    # The corners are at (10, 10), (70, 10) and (10, 70).
+    assert red[9:12, 30:50].any(0).all()
+    assert red[30:50, 9:12].any(1).all()
+    assert 1 <= red[:, 25].sum() <= 8
+
+
+def test_a_wireframe_hides_what_is_behind_its_faces(software: bool) -> None:
+    with MeshRenderer(80, 80, wireframe=True, software=software) as renderer:
+        near, far = triangle(2.0, RED), triangle(4.0, GREEN, reach=1.0)
+        drawn = renderer.draw(None, [near, far], 60.0, (40.0, 40.0)).astype(int)
+        alone = renderer.draw(None, [far], 60.0, (40.0, 40.0)).astype(int)
+    assert (alone[..., 1] - alone[..., 0] > 60).sum() > 40
+    assert not (drawn[..., 1] - drawn[..., 0] > 60)[30:50, 30:44].any()
+
+
+def test_both_rasterisers_draw_the_same_wireframe(opengl: None) -> None:
+    pictures = []
+    for software in (False, True):
+        with MeshRenderer(200, 160, wireframe=True, software=software) as renderer:
+            pictures.append(renderer.draw(None, [ball((0.1, 0.0, 3.0), 0.8)], 200.0, (100.0, 80.0)).astype(int))
+    assert np.abs(pictures[0] - pictures[1]).mean() < 3
+    assert 0.05 < (pictures[0].min(-1) < 200).mean() < 0.25

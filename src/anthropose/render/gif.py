@@ -73,7 +73,7 @@ class GifWriter:
             self._begin = seconds
         tick = round((seconds - self._begin) * TICKS_PER_SECOND)
         tick = tick if self._last_tick < 0 else max(tick, self._last_tick + SHORTEST)
-        frame = VideoFrame.from_ndarray(_with_palette(rgb), format="pal8")  # type: ignore[arg-type] - PyAV's own stub
+        frame = VideoFrame.from_ndarray(_with_palette(rgb), format="pal8")  # type: ignore[arg-type]
         frame.pts, frame.time_base, self._last_tick = tick, Fraction(1, TICKS_PER_SECOND), tick
         self._container.mux(self._stream.encode(frame))
 

@@ -20,8 +20,9 @@ class Pictures:
 
     views: Annotated[tuple[ViewName, ...], arg(help_behavior_hint="")] = ()
     """Panels from left to right. input: the video as it is; overlay: bodies over it; plain: bodies in its place on
-    grey; side, above: bodies on a floor; keypoints: what the detector found; sticks: 3D joints in a room; truth: those of
-    --truth. Overlay when not given, or plain without a video; keypoints, sticks and truth where there is one."""
+    grey; side, above: bodies on a floor; keypoints: what the detector found; sticks: 3D joints in a room; truth: the
+    same of --truth. Overlay when not given, or plain without a video; keypoints, sticks and truth where there is
+    one."""
     side_view: bool = False
     """Add the panel side."""
     plain: bool = False
