@@ -32,6 +32,8 @@ from anthropose.workspace import Workspace, key_of
 
 PART_FRAMES = 240
 """Detections are kept in parts of this many frames, so that an interrupted run goes on where it stopped."""
+DEFAULT_METHOD, DEFAULT_WEIGHTS = "parallel-branch", "free-parallel-branch"
+"""What `--method default` is: the best of the weights that come along, by docs/default-weights.md."""
 LEARNT_SHARE = 0.3
 """Of the work on a clip that is refined after a network, for the progress that is reported."""
 
@@ -70,7 +72,10 @@ def method_for(settings: Settings) -> Method:
         UserError: there is no such method or body, or something that the method needs is missing.
     """
     compute = Compute(settings.device, settings.precision)
-    return make_method(settings.method, load_body(settings.body), settings.weights, compute)
+    name, weights = settings.method, settings.weights
+    if name == "default":
+        name, weights = DEFAULT_METHOD, weights or DEFAULT_WEIGHTS
+    return make_method(name, load_body(settings.body), weights, compute)
 
 
 def find_people(

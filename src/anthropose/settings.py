@@ -13,9 +13,9 @@ Unit = Literal["m", "cm", "mm"]
 class Settings:
     """Everything that the people and motions found in a video depend on."""
 
-    method: Annotated[str, arg(metavar="NAME")] = "smplify"
-    """How keypoints or pixels become a body: smplify, or with weights tcmr, glot, vibe, parallel-branch, rie, dynaboa;
-    or package.module:Class of your own."""
+    method: Annotated[str, arg(metavar="NAME")] = "default"
+    """How keypoints or pixels become a body: default (parallel-branch with weights that come along, then refined),
+    smplify, dynaboa, rie, parallel-branch, or with weights of yours tcmr, glot, vibe; or package.module:Class."""
     weights: Annotated[str, arg(metavar="NAME", help_behavior_hint="")] = ""
     """Weights of the method: a name that `anthropose weights` lists, or a file; the installed ones when not given."""
     body: Annotated[str, arg(metavar="NAME")] = "free"

@@ -18,8 +18,8 @@ from anthropose.skeleton import SMPL_24
 class WarmWeights(Weights):
     """Standard deviations and strengths of the terms; the first ones as they measured best from a learnt start."""
 
-    pixels: float = 0.013
-    pose: float = 0.2
+    pixels: float = 0.015
+    pose: float = 0.15
     learnt: float = 1.0
     """Of the learnt pose, in multiples of `LEARNT_DEVIATIONS`."""
     learnt_outlier: float = 4.0
