@@ -65,7 +65,7 @@ def test_a_recording_that_was_broken_off_is_put_together_first(tmp_path: Path) -
 
 
 def test_a_file_is_run_live_shown_and_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    clip = clips.write_clip(tmp_path / "clip.mp4", count=30)
+    clip = clips.write_clip(tmp_path / "clip.mp4", count=25, rate=10)
     lines = run_live(str(clip), FAKES, Outputs(), PAGE, tmp_path / "session")
     assert "pictures at" in lines[0]
     assert lines[0].endswith("persons: 0")
