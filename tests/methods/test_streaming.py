@@ -56,9 +56,7 @@ def streamed(method: StreamingMethod, rate: float, seconds: float, skeleton: Ske
 
 
 @pytest.mark.parametrize("system", METHODS)
-def test_a_stream_at_the_networks_rate_gives_what_its_window_that_ends_now_gives(
-    system: str, body: BodyModel
-) -> None:
+def test_a_stream_at_the_networks_rate_gives_what_its_window_that_ends_now_gives(system: str, body: BodyModel) -> None:
     method = method_of(system, body)
     middle = system in ("tcmr", "glot")
     times = [2 + min(0, k - (8 if middle else 15)) / RATE for k in range(16)]

@@ -127,7 +127,7 @@ class WindowConfig(BilevelConfig):
 
     learning_rate: float = 5e-5
     robust: float = 0.3
-    """Of the square's half width: it bounds what gross errors of a detector do, and hardly slows down large mistakes."""
+    """Of the square's half width: it bounds what gross errors of a detector do, and hardly slows large mistakes."""
     dynamic: bool = False
     teacher_memory: float = 0.99
     """A teacher that follows slowly holds the network to what it has learnt; the published one is nearly its pupil."""
