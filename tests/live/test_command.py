@@ -79,8 +79,12 @@ def test_ctrl_c_ends_a_session_cleanly_and_keeps_what_was_recorded(tmp_path: Pat
     clip = clips.write_clip(tmp_path / "clip.mp4", count=900)
     words = ["run", clip, "--live", "--show", "page", "--port", "0", "--out", tmp_path / "session"]
     words += ["--method", FAKES.method, "--detector", FAKES.detector]
+    handled = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # a background job ignores it
     process = subprocess.Popen(
-        [sys.executable, "-m", "anthropose", *words], stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+        [sys.executable, "-c", f"{handled}\nfrom anthropose.__main__ import main\nmain()", *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
     )
     assert process.stderr is not None
     assert "Ctrl-C stops" in process.stderr.readline()

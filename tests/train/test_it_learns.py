@@ -16,10 +16,16 @@ from anthropose.train.logs import read_log
 from anthropose.train.options import Changes, Sources
 from anthropose.video import VideoWriter
 
-EASIER = ("mocap.noise.swapped=0", "mocap.noise.gross=0", "mocap.cameras.close=0")
+EASIER = (
+    *(f"mocap.noise.{name}=0" for name in ("swapped", "swapped_front", "gross", "outside")),
+    "mocap.noise.size=0.3",
+    *(f"mocap.variations.{name}=0" for name in ("wandering", "unusual")),
+    "mocap.cameras.close=0",
+    "mocap.everyday=0",
+)
 SURE = ("mocap.noise.missing=0", "mocap.noise.hidden=0")
 CHANGES = {
-    "rie": Changes(epochs=2, batch=128, learning_rate=2e-3, set=("sequences=512", "sequence=10", *EASIER)),
+    "rie": Changes(epochs=3, batch=128, learning_rate=2e-3, set=("sequences=512", "sequence=10", *EASIER)),
     "tcmr": Changes(
         epochs=3, iterations=80, window=8, learning_rate=1e-3, set=("network.front_end.hidden=128", *EASIER, *SURE)
     ),

@@ -31,8 +31,6 @@ class LiftingConfig:
     depth: int = 4
     """Blocks over joints, and as many over time."""
     heads: int = 8
-    joint_heads: int | None = None
-    """Of the blocks over joints; as many as over time when None, as published."""
     expansion: float = 2.0
     """Width inside the feed-forward layers over that of the tokens."""
     drop_path: float = 0.1
@@ -42,6 +40,8 @@ class LiftingConfig:
     """Whether query, key and value of the attentions have one."""
     scale: float | None = None
     """Of the attentions' products; one over the root of a head's channels when None, as in every published weight."""
+    joint_heads: int | None = None
+    """Of the blocks over joints; as many as over time when None, as published."""
 
     @property
     def frame_width(self) -> int:

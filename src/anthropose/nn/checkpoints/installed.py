@@ -120,13 +120,12 @@ def weights_table(systems: Sequence[Published]) -> str:
     found = installed_weights()
     titles = {published.system: published.title for published in systems if not published.only_when_asked}
     lines = [
-        f"{weights.name}: ours, comes along; {weights.system}, fed with keypoints" for weights in shipped_weights()
-    ]
-    lines += [
         f"{weights.name}: {titles.get(weights.system, weights.system)}, from {weights.source}, fed with "
         f"{weights.front_end}"
         for weights in found
     ]
+    ours = shipped_weights()
+    lines += [f"{weights.name}: ours, comes along; {weights.system}, fed with keypoints" for weights in ours]
     missing = {published.system: published for published in reversed(systems) if not published.only_when_asked}
     for weights in found:
         missing.pop(weights.system, None)
