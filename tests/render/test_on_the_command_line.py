@@ -124,7 +124,6 @@ def test_a_sequence_of_human36m_is_lifted_and_shown_beside_its_truth(
 ) -> None:
     monkeypatch.setenv("ANTHROPOSE_HOME", str(tmp_path / "home"))
     archive = sets.archives(tmp_path / "vp")
-    mistake("RIE (ACM MM 2021) needs gt_pretrained.bin", "--data", archive, "--out", tmp_path / "a.mp4")
     install_small(["rie"])
     out, joints, motion = tmp_path / "a.mp4", tmp_path / "joints.npy", tmp_path / "joints.npz"
     chosen = ("--data", archive, "--subject", "S11", "--action", "Walking 1", "--camera", "2")
