@@ -12,6 +12,7 @@ from anthropose.body.files import load_body
 from anthropose.errors import UserError
 from anthropose.export.formats import FORMATS
 from anthropose.motion import Motion
+from tests import mistakes
 from tests.export.made_up import GAP, lifted, motion, with_a_gap
 
 FORMATS_HERE = [one for one in FORMATS.values() if one.ending != ".fbx"]
@@ -48,15 +49,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
 @pytest.fixture
 def mistake(call):
     """Expects one line that contains `expected`, and exit code 2."""
-
-    def check(expected: str, *words: object) -> None:
-        code, printed = call(*words)
-        assert code == 2, printed
-        (line,) = printed.strip().splitlines()
-        assert line.startswith("anthropose: ")
-        assert expected in line
-
-    return check
+    return mistakes.expecting(call)
 
 
 def skip_where_missing(found) -> None:

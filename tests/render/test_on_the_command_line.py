@@ -11,6 +11,7 @@ import pytest
 from anthropose import cli
 from anthropose.motion import Motion
 from anthropose.video import open_video
+from tests import mistakes
 from tests.clips import write_clip
 from tests.evaluate import sets
 from tests.methods.small import install_small
@@ -49,15 +50,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
 @pytest.fixture
 def mistake(call):
     """Expects one line that contains `expected`, and exit code 2."""
-
-    def check(expected: str, *words: object) -> None:
-        code, printed = call(*words)
-        assert code == 2, printed
-        (line,) = printed.strip().splitlines()
-        assert line.startswith("anthropose: ")
-        assert expected in line
-
-    return check
+    return mistakes.expecting(call)
 
 
 def test_where_a_person_is_not_found_nobody_is_drawn_and_the_time_line_stays(folder: Path, call) -> None:
