@@ -1,5 +1,6 @@
 """Parallel-Branch with branches that inform each other."""
 
+import runpy
 from dataclasses import replace
 from pathlib import Path
 
@@ -116,3 +117,28 @@ def test_a_training_goes_on_from_its_own_weights_and_takes_the_encoder_of_anothe
     wider = replace(FED, front_end=KeypointEncoderConfig(features=16, hidden=24, blocks=1))
     with pytest.raises(UserError, match="of other sizes"):
         start_with_own(KeypointFed(wider, CoupledNetwork), str(path), "parallel-branch")
+
+
+def test_a_network_that_is_grown_says_the_same_as_before(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    small = KeypointFed(FED, CoupledNetwork).eval()
+    nn.init.normal_(small.network.regressor.to_pose.weight, std=0.1)
+    source, target = tmp_path / "small.safetensors", tmp_path / "wide.safetensors"
+    publisher("parallel-branch", "small", FED, "keypoints")(small.state_dict(), source)
+    grow = runpy.run_path(str(Path(__file__).parents[2] / "runs" / "grow.py"))
+    grow["main"](str(source), str(target))
+    wide = load_network(find_weights(str(target), ParallelBranch.layouts()), ParallelBranch.layouts())
+    assert wide.config.network.lifting.joint_width == 2 * CONFIG.lifting.joint_width
+    assert wide.config.network.lifting.heads == 2 * CONFIG.lifting.heads
+    seen = torch.randn(2, WINDOW, FED.front_end.inputs)
+    with torch.no_grad():
+        before, after = small(seen), wide(seen)
+    torch.testing.assert_close(after.pose.rotations, before.pose.rotations, atol=1e-4, rtol=0)
+    torch.testing.assert_close(after.camera, before.camera, atol=1e-4, rtol=0)
+    assert (
+        wide.state_dict()["network.from_body.weight"][:, :16]
+        .sub(wide.state_dict()["network.from_body.weight"][:, 16:])
+        .abs()
+        .max()
+        > 0.01
+    ), "the copies must differ, or they learn the same for ever"

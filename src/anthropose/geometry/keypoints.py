@@ -4,9 +4,13 @@ Training and use must agree on the square, so both take it from here. Keypoints 
 confidence, which is zero where there is none.
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+from anthropose.geometry.mirror import mirrored
 
 MARGIN = 1.2
 """How much larger than the extent of the keypoints the square is: the head's top and the hands have no keypoint."""
@@ -66,3 +70,14 @@ def network_inputs(
     seen = torch.where(usable, seen, 0.0)
     place = torch.cat([squares[..., :2] - size / 2, squares[..., 2:]], dim=-1) / size.norm(dim=-1, keepdim=True)
     return torch.cat([seen.flatten(-2), place], dim=-1)
+
+
+def mirrored_inputs(inputs: Float[Tensor, "*b i"], order: Sequence[int]) -> Float[Tensor, "*b i"]:
+    """What `network_inputs` makes of the mirror image of a picture.
+
+    Args:
+        order: for each keypoint the index of its counterpart on the other side, as `Skeleton.mirror`.
+    """
+    keypoints, place = inputs[..., :-PLACE].unflatten(-1, (-1, 3)), inputs[..., -PLACE:]
+    across = torch.cat([-place[..., :1], place[..., 1:]], dim=-1)
+    return torch.cat([mirrored(keypoints, order).flatten(-2), across], dim=-1)

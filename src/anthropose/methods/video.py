@@ -141,10 +141,12 @@ class FeatureMethod(ABC):
 
     def _over_clip(self, features: Float[Tensor, "n f"], frames: Int[Tensor, "n"], fps: float) -> Prediction:
         pace = max(1, round(fps / self.rate)) if self.rate else 1
+        network = self.network
+        over_track = network.over_track_both_ways if isinstance(network, KeypointFed) else network.over_track
         parts = []
         with self.compute.running() as place:
             for part in stretches(frames, self.window):
-                parts.append(on_cpu(in_turns(self.network.over_track, features[part].to(place), pace)))
+                parts.append(on_cpu(in_turns(over_track, features[part].to(place), pace)))
         return joined(parts)
 
 

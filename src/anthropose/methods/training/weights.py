@@ -22,12 +22,18 @@ def publisher(
         config: of the network.
         front_end: what it is fed with.
     """
-    return partial(_publish, method, f"anthropose train {method} {preset}", asdict(config), front_end)
+    return partial(write_own, method, f"anthropose train {method} {preset}", asdict(config), front_end)
 
 
-def _publish(
+def write_own(
     system: str, source: str, config: dict[str, Any], front_end: str, state: Mapping[str, Tensor], path: Path
 ) -> None:
+    """Writes weights that were made here, known by what is in them.
+
+    Args:
+        source: what made them.
+        config: the network's configuration as plain values.
+    """
     digest = hashlib.sha256()
     for key, value in sorted(state.items()):
         digest.update(key.encode())
