@@ -13,12 +13,14 @@ from anthropose.methods.base import Progress
 from anthropose.methods.smplify import SMPLify
 from anthropose.motion import Camera, Motion, Track
 from anthropose.people.clip import Clip
-from anthropose.reconstruction import find_motions, refiner_for, smoothed
+from anthropose.reconstruction import find_motions, method_for, refiner_for, smoothed
 from anthropose.settings import Settings
+from anthropose.skeleton import MEDIAPIPE_33
 from anthropose.video import open_video
 from anthropose.workspace import Workspace
 from tests.clips import write_images
 from tests.export.made_up import motion, stick_body
+from tests.methods.test_dynaboa_windows import install_fed, standing
 
 BODY = stick_body()
 
@@ -103,3 +105,27 @@ def test_a_run_refines_what_it_can_and_tells_both_from_each_other(tmp_path: Path
     assert found_by(joints, track, tmp_path / "joints").method == "learnt"
     with pytest.raises(UserError, match="joints without a body"):
         found_by(joints, track, tmp_path / "asked", refine="on")
+
+
+def test_a_motion_of_another_preset_is_not_served_from_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPOSE_HOME", str(tmp_path / "home"))
+    install_fed()
+    keypoints = standing(load_body("free"), 16)[0]
+    boxes = torch.cat([keypoints[..., :2].amin(1), keypoints[..., :2].amax(1)], dim=1)
+    track = Track(0, torch.arange(16), boxes, keypoints, MEDIAPIPE_33)
+    video = open_video(write_images(tmp_path / "images", count=16, size=(1280, 720)), 30.0)
+
+    def found(preset: str) -> Motion:
+        settings = Settings(method="dynaboa", weights="own", preset=preset, refine="off")
+        workspace, method = Workspace(tmp_path / "out"), method_for(settings)
+        return find_motions(video, [track], "key", method, settings, workspace, lambda stage, share: None)[0]
+
+    first, again, other = found("web-camera"), found("web-camera"), found("web-camera-plain")
+    assert torch.equal(first.joints, again.joints)
+    assert not torch.equal(first.joints, other.joints)
+    with pytest.raises(UserError, match="dynaboa has no preset 'fast'; it has 3dpw, internet"):
+        found("fast")
+    with pytest.raises(UserError, match="windows of 16 frames and the weights see 8; take a preset without"):
+        found("internet")

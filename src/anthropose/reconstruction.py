@@ -75,7 +75,7 @@ def method_for(settings: Settings) -> Method:
     name, weights = settings.method, settings.weights
     if name == "default":
         name, weights = DEFAULT_METHOD, weights or DEFAULT_WEIGHTS
-    return make_method(name, load_body(settings.body), weights, compute)
+    return make_method(name, load_body(settings.body), weights, compute, settings.preset, settings.exemplars)
 
 
 def find_people(

@@ -18,6 +18,12 @@ class Settings:
     smplify, dynaboa, rie, parallel-branch, or with weights of yours tcmr, glot, vibe; or package.module:Class."""
     weights: Annotated[str, arg(metavar="NAME", help_behavior_hint="")] = ""
     """Weights of the method: a name that `anthropose weights` lists, or a file; the installed ones when not given."""
+    preset: Annotated[str, arg(metavar="NAME", help_behavior_hint="")] = ""
+    """How dynaboa adapts: as the published programs do (3dpw, internet, web-camera, web-camera-plain, boa-3dpw), or
+    clip, which is meant when not given."""
+    exemplars: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
+    """For dynaboa: labelled examples that `anthropose exemplars` wrote; where its preset wants some and none are given,
+    those that come along are taken, which are for weights that are fed with keypoints."""
     body: Annotated[str, arg(metavar="NAME")] = "free"
     """The body model: free, the name of one that was brought in with `anthropose body`, or a SMPL file."""
     detector: Annotated[str, arg(metavar="NAME")] = "mediapipe"

@@ -183,3 +183,11 @@ def test_weights_can_be_named_and_are_remembered(method: str, video: Path) -> No
 def test_a_method_without_weights_takes_none() -> None:
     with pytest.raises(UserError, match="smplify has no weights"):
         make_method("smplify", load_body("free"), "some")
+
+
+def test_a_preset_or_exemplars_for_a_method_that_has_no_use_for_them_are_refused(tmp_path: Path) -> None:
+    install_small(["spin", "tcmr"])
+    with pytest.raises(UserError, match=r"^--preset internet: method tcmr has no use for it; it is for dynaboa$"):
+        make_method("tcmr", load_body("free"), preset="internet")
+    with pytest.raises(UserError, match=r"^--exemplars .*: method smplify has no use for it; it is for dynaboa$"):
+        make_method("smplify", load_body("free"), exemplars=tmp_path / "bank.npz")

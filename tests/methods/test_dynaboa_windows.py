@@ -16,6 +16,8 @@ from anthropose.geometry.cameras import project
 from anthropose.geometry.keypoints import network_inputs, squares_around
 from anthropose.geometry.rotations import rotvec_to_rotmat
 from anthropose.methods.dynaboa import (
+    PRESETS,
+    WINDOW_PRESETS,
     DynaBOA,
     DynaBOAOptions,
     Level,
@@ -248,6 +250,27 @@ def test_a_stream_of_windows_can_go_on_elsewhere(body: BodyModel) -> None:
         torch.testing.assert_close(first.predict(inputs[4:]).camera, ours, atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("preset", WINDOW_PRESETS)
+def test_a_window_can_be_adapted_to_by_every_preset(preset: str, body: BodyModel, prior: GaussianMixturePrior) -> None:
+    config, network, bank = WINDOW_PRESETS[preset], small_network(), some_bank(body)
+    exemplars = bank.retrieval(network) if config.lower.labelled else None
+    adaptation = WindowAdaptation(network, MEDIAPIPE_33, body, prior, config, exemplars)
+    adapted = adaptation.adapt(inputs_of(standing(body)[0]))
+    assert adapted.updates >= 1
+    assert not adapted.undone
+    assert not adapted.restarted
+    assert any(not torch.equal(a, b) for a, b in zip(adaptation.weights, network.parameters(), strict=True))
+
+
+def test_presets_of_windows_switch_on_what_those_of_pictures_do() -> None:
+    assert PRESETS.keys() == WINDOW_PRESETS.keys()
+    for name, pictures in PRESETS.items():
+        windows = WINDOW_PRESETS[name]
+        assert (windows.bilevel, windows.second_order) == (pictures.bilevel, pictures.second_order)
+        assert (windows.lower, windows.upper, windows.betas) == (pictures.lower, pictures.upper, pictures.betas)
+        assert windows.dynamic == pictures.dynamic or name == "clip", "found to gain nothing on windows"
+
+
 # Exemplars.
 
 
@@ -345,6 +368,23 @@ def test_weights_that_see_keypoints_adapt_without_pictures(clip: Clip, body: Bod
     assert still.settings() != method.settings()
 
 
+def test_presets_and_exemplars_are_chosen_by_name(clip: Clip, body: BodyModel, tmp_path: Path) -> None:
+    install_fed()
+    method = DynaBOA(body, preset="web-camera-plain")
+    method.reconstruct(clip)
+    assert method.report.updates == method.report.frames, "no further updates, and one pass"
+    assert DynaBOA(body, preset="clip").settings() == DynaBOA(body).settings()
+    bank = tmp_path / "bank.npz"
+    some_bank(body).save(bank)
+    methods = [DynaBOA(body, preset=preset) for preset in PRESETS] + [DynaBOA(body, exemplars=bank)]
+    assert len({str(one.settings()) for one in methods}) == len(methods), "each motion is kept apart from the others"
+    assert methods[0].bank is not None
+    assert len(methods[0].bank) == len(WindowBank.load(SHIPPED)), "those that come along"
+    assert methods[-1].config.upper.labelled
+    with pytest.raises(UserError, match=r"no preset 'fast'; it has 3dpw, internet, web-camera, web-camera-plain, boa"):
+        DynaBOA(body, preset="fast")
+
+
 def test_a_base_model_goes_before_weights_that_see_keypoints_unless_these_are_named(
     clip: Clip, body: BodyModel
 ) -> None:
@@ -356,6 +396,9 @@ def test_a_base_model_goes_before_weights_that_see_keypoints_unless_these_are_na
     assert not DynaBOA(body).sees_keypoints
     assert DynaBOA(body, "own").sees_keypoints
     assert DynaBOA(body, str(fed)).sees_keypoints
+    assert not DynaBOA(body, preset="web-camera").config.lower.labelled
+    with pytest.raises(UserError, match=r"wants exemplars; give a bank of them with --exemplars .* or take a preset"):
+        DynaBOA(body, preset="internet")
     with pytest.raises(UserError, match="features of crops") as caught:
         DynaBOA(body, "vibe")
     assert "\n" not in str(caught.value)

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -38,8 +39,9 @@ METHODS = {
 class Method(Protocol):
     """Turns a clip of one person into a motion.
 
-    It is made once for a video, from the body and whichever of `weights` and `compute` its class takes, before anything
-    is looked for: what it lacks, such as weights, it must say then. Reading them can wait until the first clip.
+    It is made once for a video, from the body and whichever of `weights`, `compute`, `preset` and `exemplars` its class
+    takes, before anything is looked for: what it lacks, such as weights, it must say then. Reading them can wait until
+    the first clip.
     A method may have `settings()`: everything beside its name and body that changes the result, as JSON values.
     """
 
@@ -137,17 +139,37 @@ def find_method(name: str) -> type:
         raise UserError(f"method {target}: {error}; expected package.module:Class that can be imported") from error
 
 
-def make_method(name: str, body: BodyModel, weights: str = "", compute: Compute | None = None) -> Method:
+def make_method(
+    name: str,
+    body: BodyModel,
+    weights: str = "",
+    compute: Compute | None = None,
+    preset: str = "",
+    exemplars: Path | None = None,
+) -> Method:
     """The method called `name`, with what of the rest its class takes.
 
+    Args:
+        preset: settings that the method has under this name.
+        exemplars: a file of labelled examples, for methods that look at such while they run.
+
     Raises:
-        UserError: no such method, its weights are missing, or it takes none and some were named.
+        UserError: no such method, its weights are missing, or something was named that it has no use for.
     """
     kind = find_method(name)
     taken = inspect.signature(kind).parameters
     if weights and "weights" not in taken:
         raise UserError(f"--weights {weights}: method {name} has no weights; leave the option away")
-    given: dict[str, Any] = {"weights": weights, "compute": compute or Compute()}
+    for option, value in (("preset", preset), ("exemplars", exemplars)):
+        if value and option not in taken:
+            able = [one for one in METHODS if option in inspect.signature(find_method(one)).parameters]
+            raise UserError(f"--{option} {value}: method {name} has no use for it; it is for {', '.join(able)}")
+    given: dict[str, Any] = {
+        "weights": weights,
+        "compute": compute or Compute(),
+        "preset": preset,
+        "exemplars": exemplars,
+    }
     method = kind(body, **{key: value for key, value in given.items() if key in taken})
     if not isinstance(method, Method):
         raise UserError(f"method {name}: {kind.__name__} has no name or no reconstruct(clip, progress)")

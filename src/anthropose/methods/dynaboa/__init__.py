@@ -16,12 +16,14 @@ from anthropose.methods.dynaboa.bilevel import Adapted, Update
 from anthropose.methods.dynaboa.config import (
     KEYPOINTS,
     PRESETS,
+    WINDOW_PRESETS,
     AdaptationConfig,
     Level,
     LossWeights,
     PartWeights,
     WindowConfig,
     WindowWeights,
+    preset_named,
 )
 from anthropose.methods.dynaboa.exemplars import ExemplarBank, build_bank
 from anthropose.methods.dynaboa.method import DynaBOA, DynaBOAOptions, Report
@@ -35,6 +37,7 @@ __all__ = [
     "PRESETS",
     "PUBLISHED",
     "TRAININGS",
+    "WINDOW_PRESETS",
     "Adaptation",
     "AdaptationConfig",
     "Adapted",
@@ -55,4 +58,5 @@ __all__ = [
     "WindowWeights",
     "build_bank",
     "job",
+    "preset_named",
 ]

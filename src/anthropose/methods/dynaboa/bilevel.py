@@ -8,12 +8,14 @@ those that adapt are a second set, and those of the probe a third, all handed to
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim.adam import adam
 
 from anthropose.errors import UserError
@@ -206,12 +208,13 @@ class Bilevel(ABC, Generic[Sample]):
 
     def _on(self, sample: Sample) -> Adapted:
         """The sample adapted to, as far as there is something to go by and the guard, where there is one, agrees."""
-        if not self._settings.guard:
-            adapted = self._adapted(sample)
-        elif self._has_evidence(sample):
-            adapted = self._guarded(sample)
-        else:
-            adapted = Adapted(self._view(self.weights, sample).figure.detached().prediction, 0, 0, blind=True)
+        with _differentiable_twice() if self._settings.second_order else nullcontext():
+            if not self._settings.guard:
+                adapted = self._adapted(sample)
+            elif self._has_evidence(sample):
+                adapted = self._guarded(sample)
+            else:
+                adapted = Adapted(self._view(self.weights, sample).figure.detached().prediction, 0, 0, blind=True)
         self._seen = None
         return adapted
 
@@ -324,6 +327,11 @@ class Bilevel(ABC, Generic[Sample]):
     def _fresh_view(self, weights: Weights, sample: Sample) -> View:
         trace = functional_call(self._tracer, dict(zip(self._names, weights, strict=True)), (self._inputs(sample),))
         return View(trace, self._figure(trace.prediction, sample))
+
+
+def _differentiable_twice() -> AbstractContextManager[None]:
+    """Attention by plain products: the derivative of its faster forms has itself none."""
+    return sdpa_kernel(SDPBackend.MATH)
 
 
 def _laid_out(gradient: Tensor, like: Tensor) -> Tensor:

@@ -171,6 +171,10 @@ CLIP = replace(INTERNET, lower=_FRAME, upper=_FRAME_AND_TIME, motion_mask="produ
 
 KEYPOINTS = WindowConfig(lower=_FRAME, upper=_FRAME_AND_TIME)
 """For weights that are fed with keypoints."""
+WINDOWS_3DPW = WindowConfig(dynamic=True, passes=1, weights=WindowWeights(shape_prior=2e-6))
+"""The published command for 3DPW on windows of keypoints: what is switched on, and how terms relate to those of the
+other commands, are its own; rates, the teacher and the guard are those found for windows."""
+WINDOWS_WEB_CAMERA = replace(WINDOWS_3DPW, lower=_FRAME, upper=_FRAME_AND_TIME)
 
 PRESETS: dict[str, AdaptationConfig] = {
     "3dpw": THREEDPW,
@@ -180,3 +184,31 @@ PRESETS: dict[str, AdaptationConfig] = {
     "boa-3dpw": BOA,
     "clip": CLIP,
 }
+"""For a BaseModel."""
+
+WINDOW_PRESETS: dict[str, WindowConfig] = {
+    "3dpw": WINDOWS_3DPW,
+    "internet": replace(WINDOWS_3DPW, weights=WindowWeights()),
+    "web-camera": WINDOWS_WEB_CAMERA,
+    "web-camera-plain": replace(WINDOWS_WEB_CAMERA, bilevel=False, dynamic=False),
+    "boa-3dpw": replace(
+        WINDOWS_3DPW,
+        betas=BOA.betas,
+        second_order=True,
+        dynamic=False,
+        weights=replace(WINDOWS_3DPW.weights, motion=1.25),
+    ),
+    "clip": KEYPOINTS,
+}
+"""The same for weights that are fed with keypoints."""
+
+
+def preset_named(name: str) -> tuple[AdaptationConfig, WindowConfig]:
+    """A preset for a BaseModel, and for weights that are fed with keypoints.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if name not in PRESETS:
+        raise UserError(f"dynaboa has no preset {name!r}; it has {', '.join(PRESETS)}")
+    return PRESETS[name], WINDOW_PRESETS[name]

@@ -23,7 +23,7 @@ from anthropose.errors import UserError
 from anthropose.methods.base import Progress, joined
 from anthropose.methods.dynaboa.adaptable import adaptable_layouts, find_adaptable
 from anthropose.methods.dynaboa.adaptation import Adaptation, Adapted
-from anthropose.methods.dynaboa.config import CLIP, KEYPOINTS, AdaptationConfig, WindowConfig
+from anthropose.methods.dynaboa.config import CLIP, KEYPOINTS, AdaptationConfig, WindowConfig, preset_named
 from anthropose.methods.dynaboa.exemplars import ExemplarBank
 from anthropose.methods.dynaboa.preprocessing import (
     ROWS,
@@ -92,9 +92,6 @@ class DynaBOA:
     keypoints, window by window.
 
     The latter is taken where `weights` says so, or where these are left to choose and no BaseModel is installed.
-
-    Raises:
-        UserError: weights are missing, the settings want exemplars and there are none, or half precision is asked for.
     """
 
     name = "dynaboa"
@@ -105,8 +102,21 @@ class DynaBOA:
         weights: str = "",
         compute: Compute | None = None,
         options: DynaBOAOptions | None = None,
+        preset: str = "",
+        exemplars: Path | None = None,
     ) -> None:
-        self.body, self.options, self.compute = body, options or DynaBOAOptions(), compute or Compute()
+        """
+        Args:
+            weights: an installed name or a path.
+            preset: one of PRESETS, in place of the settings in `options`.
+            exemplars: in place of those in `options`.
+
+        Raises:
+            UserError: weights are missing, there is no such preset, the settings want exemplars and there are none, or
+                half precision is asked for.
+        """
+        self.body, self.compute = body, compute or Compute()
+        self.options = _chosen(options or DynaBOAOptions(), preset, exemplars)
         self.compute.place()
         if self.compute.precision != "float32":
             raise UserError(f"dynaboa learns as it runs, in float32; leave --precision {self.compute.precision} away")
@@ -138,7 +148,10 @@ class DynaBOA:
             lower, upper = (replace(level, labelled=True) for level in (config.lower, config.upper))
             return replace(config, lower=lower, upper=upper)
         if self.bank is None and (config.lower.labelled or config.upper.labelled):
-            raise UserError("this adaptation wants exemplars; give a bank of them, or a preset without")
+            raise UserError(
+                "this adaptation wants exemplars; give a bank of them with --exemplars (`anthropose exemplars` makes "
+                "one), or take a preset without: web-camera, web-camera-plain or clip"
+            )
         return config
 
     def settings(self) -> dict[str, Any]:
@@ -269,6 +282,14 @@ class DynaBOA:
             log.warning("person %d: the adaptation drifted off and began anew %d times", person, report.restarted)
         if report.blind:
             log.warning("person %d: nothing to adapt to in %d of %d %s", person, report.blind, report.frames, what)
+
+
+def _chosen(options: DynaBOAOptions, preset: str, exemplars: Path | None) -> DynaBOAOptions:
+    """The options with a preset by name and with exemplars, where these are given."""
+    if preset:
+        adaptation, windows = preset_named(preset)
+        options = replace(options, adaptation=adaptation, windows=windows)
+    return options if exemplars is None else replace(options, exemplars=exemplars)
 
 
 def rows_for(skeleton: Skeleton) -> Rows:

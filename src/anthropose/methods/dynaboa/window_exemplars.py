@@ -76,12 +76,19 @@ class WindowBank:
         """The same, for a network that knows this set of keypoints, of the windows that have about its frame rate.
 
         Raises:
-            UserError: the bank's keypoints are others, or all its windows have more or fewer frames a second.
+            UserError: the bank's keypoints or the length of its windows are others, or all its windows have more or
+                fewer frames a second.
         """
         if skeleton.name != self.skeleton.name:
             raise UserError(
                 f"the exemplars are keypoints of {self.skeleton.name} and the weights know those of {skeleton.name}; "
                 "make others with `anthropose exemplars`"
+            )
+        length = getattr(network.network.config, "window", self.inputs.shape[1])
+        if length != self.inputs.shape[1]:
+            raise UserError(
+                f"the exemplars are windows of {self.inputs.shape[1]} frames and the weights see {length}; take a "
+                "preset without exemplars: web-camera, web-camera-plain or clip"
             )
         wanted = getattr(network.network.config, "rate", None)
         if wanted is None:
