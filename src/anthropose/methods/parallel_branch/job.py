@@ -23,6 +23,14 @@ LEARNING = Learning(
 )
 LONGER = {**LONG, "epochs": 150, "schedule": Cosine(150, 4e-4)}
 """Of the training that makes the default weights, and of the published form beside it, for comparison."""
+WIDE = CoupledConfig(
+    features=512,
+    heads=8,
+    regressor_hidden=512,
+    lifting=LiftingConfig(joints=33, joint_width=16, depth=1, heads=8, joint_heads=2, drop_path=0.0),
+    rate=10.0,
+)
+"""Twice as wide in everything: what `runs/grow.py` makes of a trained one."""
 SPARSE = replace(SHIPPED, rate=10.0)
 """Ten frames a second: a window of 16 then spans a second and a half, and its frames tell more."""
 TRAININGS = {
@@ -43,6 +51,13 @@ TRAININGS = {
         CoupledConfig(rate=SPARSE.rate),
         losses=CoupledLosses(),
         **{**LONGER, "mocap": SPARSE},
+    ),
+    "mocap-wide": mocap_small(
+        PRESETS["final"],
+        WIDE,
+        WIDE.features,
+        losses=CoupledLosses(),
+        **{**LONG, "epochs": 85, "schedule": Cosine(85, 1.5e-4, warmup=1), "mocap": SPARSE},
     ),
     "mocap-apart": mocap_small(
         PRESETS["final"],

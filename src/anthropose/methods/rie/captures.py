@@ -22,7 +22,7 @@ HELD_OUT_SEQUENCES, HELD_OUT_FRAMES = 16, 64
 
 
 class RIECaptures:
-    """Sequences of keypoints, of which every window is drawn once in an epoch."""
+    """Sequences of keypoints, of which no window is drawn twice in an epoch."""
 
     def __init__(self, title: str, preset: RIEPreset, setting: Setting) -> None:
         """
@@ -45,12 +45,12 @@ class RIECaptures:
         }
 
     def batches(self, preset: RIEPreset, epoch: int, share: Share) -> Iterator[LiftingBatch]:
-        """Every window of this epoch's sequences once, in a shuffled order."""
+        """The windows of this epoch's sequences, or as many as the preset wants of them, once, in a shuffled order."""
         stage = {"stage1": 0, "stage2": 1, "stage3": 2}[preset.stage]
         windows = self._source.lifting_windows(
             self._seed + stage, epoch, preset.sequences, preset.sequence, preset.network.reach, flipped=False
         )
-        for rows in windows.order().split(preset.batch):
+        for rows in windows.order()[: preset.windows or None].split(preset.batch):
             if len(rows) >= 2 * share.processes:
                 yield windows.gather(share.of(rows))
 

@@ -222,22 +222,24 @@ def _small(number: int, epochs: int, **changes: Any) -> RIEPreset:
     return replace(PRESETS[f"gt-27-stage{number}"], **{**settings, **changes})
 
 
-def _long(number: int, epochs: int) -> RIEPreset:
+def _long(number: int, epochs: int, falling: float) -> RIEPreset:
     """A stage of the training that makes the weights that come along."""
-    sizes = {"channels": 96, "latent": 96, "hidden": 384, "dropout": 0.0, "dense_dropout": 0.0}
+    sizes = {"channels": 128, "latent": 128, "hidden": 512, "dropout": 0.0, "dense_dropout": 0.0}
     return _small(
         number,
         epochs,
         network=RIEConfig(number > 1, (3, 3, 3), **sizes),  # type: ignore[arg-type]
-        schedule=Decay(0.88),
+        schedule=Decay(falling),
         mocap=replace(LIFTING, kinds=(("mediapipe-33", 0.75), ("coco-17", 0.25)), noise=FILLED),
-        sequences=400,
-        sequence=32,
+        # Long enough for most windows to lie within; few windows of each, since neighbours are much alike.
+        sequences=640,
+        sequence=96,
+        windows=25_600,
     )
 
 
 TRAININGS = {
     **_trainings(),
     "mocap-small": (_small(1, 6), _small(2, 4), _small(3, 8)),
-    "mocap": (_long(1, 6), _long(2, 4), _long(3, 20)),
+    "mocap": (_long(1, 15, 0.88), _long(2, 8, 0.85), _long(3, 130, 0.965)),
 }

@@ -55,6 +55,8 @@ class RIEPreset(Preset):
     sequences: int = 0
     """Of `sequence` frames each, that motion capture is made into for every epoch."""
     sequence: int = 0
+    windows: int = 0
+    """Of these sequences' windows, so many are seen in an epoch; all when 0."""
     still_encoders: bool = False
     """Whether frozen encoders are in eval mode. As published they are not: their dropout acts, and their running
     statistics move on."""

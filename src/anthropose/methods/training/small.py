@@ -49,7 +49,7 @@ def mocap_small(preset: P, network: Any, features: int = 256, **changes: Any) ->
     Args:
         network: the configuration of the method's network, over so many features.
     """
-    encoder = KeypointEncoderConfig(features=features, hidden=256, blocks=2)
+    encoder = KeypointEncoderConfig(features=features, hidden=features, blocks=2)
     settings: dict[str, Any] = {
         "stands_for": SMALL,
         "network": KeypointFedConfig(network, encoder),
