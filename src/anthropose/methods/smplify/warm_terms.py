@@ -54,6 +54,15 @@ class Learnt:
     def __getitem__(self, index: slice | Tensor) -> "Learnt":
         return replace(self, rotations=self.rotations[index])
 
+    @property
+    def deviations(self) -> Float[Tensor, "*n j"]:
+        """How far off the joints that turn are taken to be [rad], the same in all frames.
+
+        Knowing it frame by frame would bring 3 mm (benchmarks/uncertainty.py); what a network can tell of it, nothing.
+        """
+        names = [SMPL_24.joints[joint] for joint in TURNING]
+        return torch.tensor([next(v for part, v in LEARNT_DEVIATIONS.items() if part in name) for name in names])
+
 
 class WarmEnergy(Energy):
     """The sum of all terms over frames."""
@@ -71,7 +80,7 @@ class WarmEnergy(Energy):
     ) -> None:
         super().__init__(figure, evidence, prior, weights, timed, shape)
         self.warm, self.learnt, self.contact = weights, learnt, contact
-        self.deviations = weights.learnt * learnt_deviations()
+        self.deviations = weights.learnt * learnt.deviations
 
     def _pose(self, state: State, normal: Normal | None) -> Tensor:
         return super()._pose(state, normal) + self._near_learnt(state, normal)
@@ -92,7 +101,7 @@ class WarmEnergy(Energy):
     def _near_learnt(self, state: State, normal: Normal | None) -> Tensor:
         turning = list(TURNING)
         away = roma.rotmat_to_rotvec(self.learnt.rotations[:, turning].mT @ state.rotations[:, turning])
-        scaled = away / self.deviations[:, None]
+        scaled = away / self.deviations[..., None]
         energy, share = robust(scaled, torch.ones_like(scaled[..., 0]), self.warm.learnt_outlier)
         if normal is not None:
             rows = turn_blocks(away) * (share / self.deviations)[..., None, None]
@@ -139,9 +148,3 @@ class WarmEnergy(Energy):
             rows = torch.einsum("npcu,c->npu", jacobian[:, FEET], contact.ground.up)
             normal.add(rows * (share / self.warm.ground)[..., None], away * share)
         return energy
-
-
-def learnt_deviations() -> Float[Tensor, "j"]:
-    """Of the joints that turn [rad]."""
-    names = [SMPL_24.joints[joint] for joint in TURNING]
-    return torch.tensor([next(v for part, v in LEARNT_DEVIATIONS.items() if part in name) for name in names])
