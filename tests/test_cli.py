@@ -97,6 +97,16 @@ def test_weights_list_says_what_to_get_and_add_takes_it_in(
     assert stop.value.code == 2
 
 
+def test_adaptation_of_a_file_is_refused_with_what_does_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        call(monkeypatch, "run", tmp_path / "clip.mp4", "--adapt")
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert said == "anthropose: --adapt is for live sessions (--live); a file is adapted to with --method dynaboa\n"
+
+
 def test_names_of_result_folders_come_from_the_source() -> None:
     assert cli._name_of("videos/my clip.final.mp4") == "my_clip.final"
     assert cli._name_of("camera:0") == "camera-0"

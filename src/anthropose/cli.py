@@ -53,6 +53,8 @@ def run(
 
         print("\n".join(run_live(source, settings, outputs, live, out, restart)))
         return
+    if live.adapt:
+        raise UserError("--adapt is for live sessions (--live); a file is adapted to with --method dynaboa")
     folder = out or Path("out") / _name_of(source)
     if restart:
         forget_stages(folder)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from anthropose.errors import UserError
-from anthropose.live.figures import Figures
+from anthropose.live.figures import Figures, Learnt
 from anthropose.live.page import Page
 
 
@@ -61,6 +61,9 @@ def test_a_browser_gets_the_page_its_pictures_and_the_speed(page: Page) -> None:
     speed = json.loads(get(page, "/speed")[1])
     assert speed["rate"] > 0
     assert 0.05 <= speed["latency"] < 30
+    assert speed["text"].endswith(" ms")
+    page._figures.learn(Learnt(12, 1))
+    assert json.loads(get(page, "/speed")[1])["text"].endswith(" ms, adapted in 12 steps, 1 taken back")
     assert get(page, "/elsewhere")[0] == 404
 
 

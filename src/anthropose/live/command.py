@@ -1,21 +1,25 @@
 """The whole of `anthropose run --live`."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import torch
 
 from anthropose.body.files import load_body
+from anthropose.body.model import BodyModel
 from anthropose.errors import UserError
-from anthropose.live.figures import Figures
+from anthropose.live.adapting import AdaptingMethod
+from anthropose.live.figures import Figures, Learnt
 from anthropose.live.options import Live
 from anthropose.live.page import Page
 from anthropose.live.pipeline import Parts, Pipeline
 from anthropose.live.recording import PARTS, Recording, assemble
 from anthropose.live.window import Window, has_display
+from anthropose.methods.dynaboa.config import preset_named
 from anthropose.methods.streaming import StreamingMethod
 from anthropose.motion import Camera
 from anthropose.people.detect import find_detector
@@ -49,7 +53,8 @@ def run_live(
     check_settings(settings, outputs)
     if out is not None:
         check_folder(out, restart)
-    parts, figures = live_parts(settings, out, outputs.overlay), Figures()
+    figures = Figures()
+    parts = live_parts(settings, out, outputs.overlay, figures.learn if live.adapt else None)
     screen: Window | Page = Window(figures) if _wants_window(live) else Page(live.host, live.port, figures)
     pipeline = Pipeline(source, parts, screen, figures, settings.fps, settings.seconds)
     with screen, one_thread():
@@ -57,17 +62,24 @@ def run_live(
         return _summed_up(pipeline, figures, *_run(pipeline))
 
 
-def live_parts(settings: Settings, out: Path | None, overlay: bool) -> Parts:
+def live_parts(
+    settings: Settings, out: Path | None, overlay: bool, learnt: Callable[[Learnt], None] | None = None
+) -> Parts:
     """Everything that a session is made of; what does not fit is told before the camera is opened.
 
     Args:
         out: the folder that it is recorded in, if it is.
         overlay: whether the drawn pictures are recorded too.
+        learnt: told what adaptation has done so far; nothing is adapted without it.
 
     Raises:
-        UserError: the method or its weights cannot be used live.
+        UserError: the method or its weights cannot be used live, or adapted if that is asked for.
     """
-    method = method_for(settings)
+    if settings.method == "dynaboa":
+        raise UserError(
+            "--live: say --adapt in place of --method dynaboa; it adapts whichever weights are fed with keypoints"
+        )
+    method = method_for(settings if learnt is None else replace(settings, preset="", exemplars=None))
     if not isinstance(method, StreamingMethod):
         raise UserError(
             f"--live: {settings.method} looks at whole clips; use --method parallel-branch, tcmr, glot or vibe with "
@@ -76,8 +88,23 @@ def live_parts(settings: Settings, out: Path | None, overlay: bool) -> Parts:
     detector = find_detector(settings.detector, **LIVE_DETECTORS.get(settings.detector, {}))
     method.stream(detector.skeleton, Camera.guess(640, 480))
     body = load_body(settings.body)
-    record = None if out is None else partial(_recording, out, overlay, method, body.name)
-    return Parts(detector, method, body, lambda video: camera_for(video, settings), record)
+    used = method if learnt is None else _adapting(method, body, settings, learnt)
+    if isinstance(used, AdaptingMethod):
+        used.check(detector.skeleton)
+    record = None if out is None else partial(_recording, out, overlay, used, body.name)
+    return Parts(detector, used, body, lambda video: camera_for(video, settings), record)
+
+
+def _adapting(
+    method: StreamingMethod, body: BodyModel, settings: Settings, learnt: Callable[[Learnt], None]
+) -> AdaptingMethod:
+    if settings.precision != "float32":
+        raise UserError(f"--adapt learns in float32; leave --precision {settings.precision} away")
+    _, config = preset_named(settings.preset or "clip")
+    if settings.exemplars is not None:
+        lower, upper = (replace(level, labelled=True) for level in (config.lower, config.upper))
+        config = replace(config, lower=lower, upper=upper)
+    return AdaptingMethod(method, body, config, settings.exemplars, learnt)
 
 
 def check_settings(settings: Settings, outputs: Outputs) -> None:
@@ -153,6 +180,8 @@ def _summed_up(pipeline: Pipeline, figures: Figures, made: list[Path], ended: Ba
         f"{1000 * figures.latency():.0f} ms after their frames (95 %: {1000 * figures.latency(0.95):.0f} ms); "
         f"persons: {', '.join(map(str, sorted(pipeline.persons))) or 'nobody'}"
     ]
+    if figures.learnt is not None:
+        lines.append(str(figures.learnt))
     if pipeline.unkept:
         lines.append(f"{pipeline.unkept} frames could not be recorded in time and are left out")
     return [*lines, kept] if kept else lines

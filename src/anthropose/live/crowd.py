@@ -9,7 +9,7 @@ from torch import Tensor
 from anthropose.body.model import BodyModel
 from anthropose.geometry.online import OneEuro, OneEuroRotations
 from anthropose.live.placing import Placing
-from anthropose.methods.streaming import Instant, Streamer, StreamingMethod
+from anthropose.methods.streaming import Ending, Instant, Streamer, StreamingMethod
 from anthropose.motion import BodyPose, Camera
 from anthropose.people.detections import Detections
 from anthropose.people.online import OnlineFollower
@@ -44,7 +44,10 @@ class Crowd:
             UserError: the method knows too few of the detector's keypoints.
         """
         seen = self._follower.step(found, seconds)
-        self._streams = {person: held for person, held in self._streams.items() if person in self._follower.persons}
+        for person in self._streams.keys() - self._follower.persons:
+            streamer, _ = self._streams.pop(person)
+            if isinstance(streamer, Ending):
+                streamer.end()
         present = []
         for person, row in seen:
             if person not in self._streams:

@@ -14,6 +14,23 @@ KEPT = 20_000
 
 
 @dataclass(frozen=True)
+class Learnt:
+    """What adaptation has done so far."""
+
+    steps: int = 0
+    """Windows that were adapted to."""
+    undone: int = 0
+    """Those of them after which matters were worse, so that the weights were put back."""
+
+    def __add__(self, other: "Learnt") -> "Learnt":
+        return Learnt(self.steps + other.steps, self.undone + other.undone)
+
+    def __str__(self) -> str:
+        steps = f"adapted in {self.steps} step{'s' if self.steps != 1 else ''}"
+        return f"{steps}, {self.undone} taken back" if self.undone else steps
+
+
+@dataclass(frozen=True)
 class Speed:
     """What is shown."""
 
@@ -21,9 +38,12 @@ class Speed:
     """Pictures shown per second."""
     latency: float
     """From the frame's coming to the picture's being shown [s], the median."""
+    learnt: Learnt | None = None
+    """What adaptation has done, where there is any."""
 
     def __str__(self) -> str:
-        return f"{self.rate:.1f} frames/s, {1000 * self.latency:.0f} ms"
+        text = f"{self.rate:.1f} frames/s, {1000 * self.latency:.0f} ms"
+        return text if self.learnt is None else f"{text}, {self.learnt}"
 
 
 class Figures:
@@ -36,6 +56,8 @@ class Figures:
         self._stages: dict[str, deque[float]] = {}
         self._first = self._last = 0.0
         self.shown = 0
+        self.learnt: Learnt | None = None
+        """What adaptation has done so far, where there is any."""
 
     def show(self, taken: float) -> None:
         """A picture of the frame that came at `taken` is being shown now."""
@@ -54,6 +76,10 @@ class Figures:
         with self._lock:
             self._stages.setdefault(stage, deque(maxlen=KEPT)).append(seconds)
 
+    def learn(self, learnt: Learnt) -> None:
+        """Adaptation has done so much by now."""
+        self.learnt = learnt
+
     @property
     def speed(self) -> Speed:
         """Of the last moments."""
@@ -61,9 +87,10 @@ class Figures:
         with self._lock:
             recent = [(when, latency) for when, latency in self._recent if when >= now - RECENT]
             if not recent:
-                return Speed(0.0, 0.0)
+                return Speed(0.0, 0.0, self.learnt)
             span = min(RECENT, max(now - self._first, 0.2))
-            return Speed(len(recent) / span, float(np.median([latency for _, latency in recent])))
+            latency = float(np.median([latency for _, latency in recent]))
+            return Speed(len(recent) / span, latency, self.learnt)
 
     @property
     def rate(self) -> float:

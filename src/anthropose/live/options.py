@@ -13,6 +13,9 @@ class Live:
     live: bool = False
     """Reconstruct and draw as the camera runs, or a file played as if it were one; recorded only where --out is
     given."""
+    adapt: bool = False
+    """With --live: the network goes on learning about each person while the session runs, as dynaboa does in files;
+    --preset says how."""
     show: Annotated[Literal["auto", "window", "page"], arg(help_behavior_hint="")] = "auto"
     """With --live: where the picture is shown. auto takes a window where there is a display, else a page for a browser
     on this machine."""

@@ -23,7 +23,7 @@ from anthropose.live.figures import Figures
 from anthropose.live.painter import Painter, with_speed
 from anthropose.live.recording import Recording
 from anthropose.live.slot import Slot
-from anthropose.methods.streaming import StreamingMethod
+from anthropose.methods.streaming import Ending, StreamingMethod
 from anthropose.motion import Camera
 from anthropose.people.detect import Detector
 from anthropose.people.detections import Detections
@@ -171,6 +171,8 @@ class Pipeline:
         deadline = time.monotonic() + ENDING
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        if isinstance(self._parts.method, Ending):
+            self._parts.method.end()
 
     def _raise_failure(self) -> None:
         error = self._error or self._capture.error

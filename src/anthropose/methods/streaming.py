@@ -12,7 +12,7 @@ from anthropose.body.model import BodyModel
 from anthropose.errors import UserError
 from anthropose.geometry.cameras import crop_camera_to_translation
 from anthropose.geometry.filters import interpolate
-from anthropose.geometry.keypoints import FEWEST, MARGIN, network_inputs, squares_around, steadied
+from anthropose.geometry.keypoints import FEWEST, MARGIN, PLACE, network_inputs, squares_around, steadied
 from anthropose.motion import BodyPose, Camera
 from anthropose.nn.compute import Compute
 from anthropose.skeleton import SMPL_24, Skeleton, pick
@@ -49,6 +49,15 @@ class Streamer(Protocol):
             box: left, top, right, bottom [px].
             seconds: later than in the step before; steps may be uneven.
         """
+        ...
+
+
+@runtime_checkable
+class Ending(Protocol):
+    """A streamer or method that has something to end: where the person has left, or the session is over."""
+
+    def end(self) -> None:
+        """Called once."""
         ...
 
 
@@ -99,19 +108,29 @@ class KeypointStreamer:
         """
         self.network, self.body, self.compute, self.camera = network, body, compute, camera
         self.skeleton = skeleton
+        self.known: Skeleton = network.config.front_end.skeleton
+        """The set that the network knows."""
+        self.rate = 1 / float(moments[1] - moments[0])
+        """Moments of a window per second."""
+        self.shown: Tensor = torch.zeros(len(moments), 3 * len(self.known) + PLACE)
+        """What the network saw last, moments by inputs; never changed, but another one in each step."""
         self._moments = moments.clamp(max=0.0).double()
-        self._known: Skeleton = network.config.front_end.skeleton
-        if int(pick(torch.zeros(1, len(skeleton), 3), skeleton, self._known)[1].sum()) < FEWEST:
-            raise UserError(f"--live: the weights know keypoints of {self._known.name}; {skeleton.name} has too few")
+        if int(pick(torch.zeros(1, len(skeleton), 3), skeleton, self.known)[1].sum()) < FEWEST:
+            raise UserError(f"--live: the weights know keypoints of {self.known.name}; {skeleton.name} has too few")
         self._size = torch.tensor(camera.size, dtype=torch.float32)
         self._seen: deque[tuple[float, Tensor, Tensor]] = deque()
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether the person has been seen for as long as a window lasts."""
+        return bool(self._seen) and self._seen[0][0] <= self._seen[-1][0] + float(self._moments[0])
 
     def step(self, keypoints: Float[Tensor, "k 3"], box: Float[Tensor, "4"], seconds: float) -> Instant:
         """See `Streamer.step`."""
         self._take_in(keypoints, box, seconds)
-        shown, squares = self._window(seconds)
+        self.shown, squares = self._window(seconds)
         with self.compute.running() as place:
-            found = self.network(shown[None].to(place))
+            found = self.network(self.shown[None].to(place))
             # Networks that speak of the whole window say last what is now; others speak of now alone.
             rotations = found.pose.rotations.reshape(-1, 24, 3, 3)[-1].float().cpu()
             betas, crop_camera = (part.flatten(0, -2)[-1].float().cpu() for part in (found.pose.betas, found.camera))
@@ -120,7 +139,7 @@ class KeypointStreamer:
     def _take_in(self, keypoints: Float[Tensor, "k 3"], box: Float[Tensor, "4"], seconds: float) -> None:
         if self._seen and seconds - self._seen[-1][0] > FORGOTTEN:
             self._seen.clear()
-        found = pick(keypoints[None].float(), self.skeleton, self._known)[0][0]
+        found = pick(keypoints[None].float(), self.skeleton, self.known)[0][0]
         found = torch.where(found.isfinite().all(-1, keepdim=True), found, 0.0)
         around, enough = squares_around(found)
         if not bool(enough):

@@ -5,6 +5,7 @@ Everything else that the losses want stands in these inputs too: keypoints in th
 the picture, from which the picture's own perspective follows. A live loop calls `adapt` with the newest window.
 """
 
+import copy
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -243,6 +244,21 @@ class WindowAdaptation(Bilevel[Window]):
         figure = self._fresh_view(weights, exemplar.window).figure
         truth = self._figure(exemplar.prediction, exemplar.window)
         return added(labelled_window_terms(figure, truth), self.config.weights.labelled_parts)
+
+
+def same_network(network: nn.Module) -> nn.Module:
+    """The network in a module of its own, with the very same parameters: an adaptation of it disturbs nobody."""
+    return copy.deepcopy(network, {id(parameter): parameter for parameter in network.parameters()})
+
+
+def with_weights(network: nn.Module, weights: Weights) -> nn.Module:
+    """A new network of the kind with copies of these weights, to be used.
+
+    Args:
+        weights: in the order of the network's parameters, as `WindowAdaptation.weights`.
+    """
+    own = zip(network.parameters(), weights, strict=True)
+    return copy.deepcopy(network, {id(p): nn.Parameter(w.detach().clone(), requires_grad=False) for p, w in own})
 
 
 def in_squares(joints: Float[Tensor, "t k 3"], camera: Float[Tensor, "t 3"], window: Window) -> Float[Tensor, "t k 2"]:
