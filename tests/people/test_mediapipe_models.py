@@ -1,13 +1,11 @@
 import math
 import os
-import zipfile
-from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
 
-from anthropose.errors import UserError
-from anthropose.people.mediapipe_models import PoseModels, Pyramid, Roi, quiet_stderr, wheel_bundle
+from anthropose.people.mediapipe_models import PoseModels, PoseWorkers, Pyramid, Roi, quiet_stderr
 
 
 def gradient(width: int, height: int) -> np.ndarray:
@@ -52,46 +50,6 @@ def test_outside_the_frame_is_black() -> None:
     assert (cut[22:, 22:] == 255).all()
 
 
-def test_the_bundle_is_made_once_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    path = wheel_bundle()
-    assert path.parent == tmp_path / "anthropose"
-    assert "0.10" in path.name
-    before = path.stat().st_mtime_ns
-    assert wheel_bundle().stat().st_mtime_ns == before
-    assert [file.name for file in path.parent.iterdir()] == [path.name], "no part of a file is left"
-
-
-def test_a_damaged_bundle_in_the_cache_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    path = wheel_bundle()
-    path.write_bytes(path.read_bytes()[:1000])
-    assert zipfile.is_zipfile(wheel_bundle())
-
-
-def test_where_the_cache_cannot_be_written_the_temporary_folder_serves(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    blocked = tmp_path / "file"
-    blocked.write_text("in the way")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    assert wheel_bundle().parent == tmp_path
-
-
-@pytest.mark.parametrize("content", [b"", b"no bundle", None])
-def test_a_wrong_bundle_is_one_clear_line(tmp_path: Path, content: bytes | None) -> None:
-    path = tmp_path / "wrong.task"
-    if content is None:
-        with zipfile.ZipFile(path, "w") as bundle:
-            bundle.writestr("hello.txt", "hello")
-    else:
-        path.write_bytes(content)
-    with pytest.raises(UserError, match=r"expected a pose landmarker bundle") as error:
-        PoseModels(path)
-    assert "\n" not in str(error.value)
-
-
 def test_opening_and_running_writes_nothing_on_the_terminal(capfd: pytest.CaptureFixture) -> None:
     models = PoseModels()
     picture = Pyramid(np.full((100, 100, 3), 90, np.uint8))
@@ -100,6 +58,39 @@ def test_opening_and_running_writes_nothing_on_the_terminal(capfd: pytest.Captur
     out, err = capfd.readouterr()
     assert out == ""
     assert err == ""
+
+
+def test_workers_do_what_is_urgent_first_and_the_rest_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    workers, begun, go, done = PoseWorkers(count=1), Event(), Event(), []
+
+    def noted(name: str, answer: object) -> object:
+        begun.set()
+        assert go.wait(10)
+        done.append(name)
+        return answer
+
+    monkeypatch.setattr(PoseModels, "find", lambda self, image, square: noted(f"find {square.x:g}", []))
+    monkeypatch.setattr(PoseModels, "land", lambda self, image, roi: noted(f"land {roi.x:g}", None))
+    picture = Pyramid(gradient(20, 20))
+    waiting = [workers.find(picture, Roi(0, 0, 9, 0.0), urgent=False)]
+    assert begun.wait(10)
+    waiting += [workers.find(picture, Roi(x, 0, 9, 0.0), urgent=False) for x in (1, 2)]
+    waiting += [workers.land(picture, Roi(3, 0, 9, 0.0)), workers.find(picture, Roi(4, 0, 9, 0.0))]
+    go.set()
+    assert [one.result(10) for one in waiting] == [[], [], [], None, []]
+    assert done == ["find 0", "land 3", "find 4", "find 1", "find 2"]
+
+
+def test_what_goes_wrong_in_a_worker_comes_to_who_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    workers, picture = PoseWorkers(count=1), Pyramid(gradient(20, 20))
+
+    def fail(self: PoseModels, image: Pyramid, roi: Roi) -> None:
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr(PoseModels, "land", fail)
+    with pytest.raises(RuntimeError, match="out of order"):
+        workers.land(picture, Roi(10, 10, 9, 0.0)).result(10)
+    assert workers.find(picture, Roi(10, 10, 20, 0.0)).result(10) == [], "the worker goes on"
 
 
 def test_errors_written_after_quiet_code_are_seen_again(capfd: pytest.CaptureFixture) -> None:

@@ -10,7 +10,7 @@ from anthropose.motion import Track
 from anthropose.people.detect import find_detector
 from anthropose.people.detections import Detections, concatenate
 from anthropose.people.follow import follow
-from anthropose.people.mediapipe_pose import MediapipeDetector
+from anthropose.people.mediapipe_pose import READ_AHEAD, MediapipeDetector
 from anthropose.people.mediapipe_pose.people import similarity
 from anthropose.people.mediapipe_pose.search import search_squares
 from anthropose.skeleton import MEDIAPIPE_33
@@ -83,7 +83,20 @@ def test_frames_are_read_one_by_one_and_given_out_late_by_what_is_set(detector: 
             yield np.zeros((48, 64, 3), np.uint8)
 
     next(detector.detect(frames(), 0, np.arange(60) / 10))
-    assert read == 12, "1.1 s at 10 frames per second, and the one in hand"
+    assert read == 12 + READ_AHEAD, "1.1 s at 10 frames per second, the one in hand, and those searched ahead"
+
+
+def test_live_every_frame_is_looked_at_before_the_next_is_read() -> None:
+    live, read = MediapipeDetector(look_back_seconds=0.0), 0
+
+    def frames() -> Iterator[np.ndarray]:
+        nonlocal read
+        for _ in range(4):
+            read += 1
+            yield np.zeros((48, 64, 3), np.uint8)
+
+    for given, _ in enumerate(live.detect(frames(), 0, np.arange(4) / 10), start=1):
+        assert read == given
 
 
 def test_settings_tell_of_changes_and_are_plain_values() -> None:

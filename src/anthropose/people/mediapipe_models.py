@@ -2,23 +2,21 @@
 
 The Tasks API runs them in one fixed order (find people in the whole frame, then land the keypoints). Its inner graphs
 are opened here one by one, so that the caller chooses where to look: a person who is small in the frame is found in a
-tile, and everyone is followed at full resolution. The wheel's models lack the normalisation metadata that these graphs
-ask for; it is written once into a bundle (`.task`) in the user's cache. A `.task` file of the user's own
-(pose_landmarker_heavy.task) works as well.
+tile, and everyone is followed at full resolution. The networks come out of a bundle (`.task`): the one made of the
+wheel's models (`mediapipe_bundle`), or one of the user's own (pose_landmarker_heavy.task).
 """
 
+import itertools
 import math
 import os
 import sys
-import tempfile
-import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
+from queue import PriorityQueue, SimpleQueue
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -26,8 +24,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from anthropose.errors import UserError
-from anthropose.writing import whole_file
+from anthropose.people.mediapipe_bundle import BUNDLE_ENTRIES, read_bundle, wheel_bundle
 
 T = TypeVar("T")
 
@@ -132,9 +129,9 @@ class PoseModels:
             from mediapipe.framework.formats import rect_pb2
             from mediapipe.python import packet_creator
 
-            models = _read_bundle(bundle or wheel_bundle())
-            self._detector = _open_detector(models["pose_detector.tflite"], least_score)
-            self._landmarks = _open_landmarks(models["pose_landmarks_detector.tflite"])
+            models = read_bundle(bundle or wheel_bundle())
+            self._detector = _open_detector(models[BUNDLE_ENTRIES[0]], least_score)
+            self._landmarks = _open_landmarks(models[BUNDLE_ENTRIES[1]])
             whole = rect_pb2.NormalizedRect(x_center=0.5, y_center=0.5, width=1.0, height=1.0)
             self._whole = packet_creator.create_proto(whole)
             # The graphs' threads write their notes at the first call; a blank one keeps them off the user's terminal.
@@ -193,19 +190,35 @@ class PoseWorkers:
         for _ in range(count):
             self._free.put(PoseModels(bundle))
         self._threads = ThreadPoolExecutor(count)
+        self._waiting: PriorityQueue[tuple[int, int, Callable[[PoseModels], None]]] = PriorityQueue()
+        self._asked = itertools.count()
 
-    def find(self, image: Pyramid, square: Roi) -> Future[list[Found]]:
-        """`PoseModels.find`, to be waited for."""
-        return self._threads.submit(self._with_models, lambda models: models.find(image, square))
+    def find(self, image: Pyramid, square: Roi, urgent: bool = True) -> Future[list[Found]]:
+        """`PoseModels.find`, to be waited for; what is not urgent comes after all that is."""
+        return self._ask(lambda models: models.find(image, square), urgent)
 
     def land(self, image: Pyramid, roi: Roi) -> Future[Landed | None]:
         """`PoseModels.land`, to be waited for."""
-        return self._threads.submit(self._with_models, lambda models: models.land(image, roi))
+        return self._ask(lambda models: models.land(image, roi), urgent=True)
 
-    def _with_models(self, task: Callable[[PoseModels], T]) -> T:
+    def _ask(self, question: Callable[[PoseModels], T], urgent: bool) -> Future[T]:
+        answer: Future[T] = Future()
+
+        def work(models: PoseModels) -> None:
+            try:
+                answer.set_result(question(models))
+            except BaseException as error:
+                answer.set_exception(error)
+
+        self._waiting.put((0 if urgent else 1, next(self._asked), work))
+        self._threads.submit(self._work)
+        return answer
+
+    def _work(self) -> None:
+        """Answers the most urgent question; there is one call for each."""
         models = self._free.get()
         try:
-            return task(models)
+            self._waiting.get()[-1](models)
         finally:
             self._free.put(models)
 
@@ -269,103 +282,6 @@ def _open_graph(name: str, outputs: list[str], options: Any) -> Any:
         calculator=f"mediapipe.tasks.vision.{name}", input_stream=inputs, output_stream=outputs, options=wrapped
     )
     return task_runner.TaskRunner.create(graph(node=[node], input_stream=inputs, output_stream=outputs))
-
-
-def wheel_bundle() -> Path:
-    """The bundle made from the models of the installed wheel, in the user's cache or else in the temporary folder.
-
-    Raises:
-        UserError: this mediapipe has no pose models inside.
-    """
-    import mediapipe
-
-    name = f"mediapipe-{mediapipe.__version__}-pose.task"
-    caches = [
-        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anthropose",
-        Path(tempfile.gettempdir()),
-    ]
-    for folder in caches:
-        if _is_bundle(folder / name):
-            return folder / name
-    content = _wheel_models(Path(mediapipe.__file__).parent / "modules", mediapipe.__version__)
-    for folder in caches:
-        try:
-            with whole_file(folder / name) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as bundle:
-                for entry, model in content.items():
-                    bundle.writestr(entry, model)
-            return folder / name
-        except UserError:
-            continue
-    raise UserError(
-        f"the pose models could be written neither to {caches[0]} nor to {caches[1]}; free some space there"
-    )
-
-
-BUNDLE_ENTRIES = ("pose_detector.tflite", "pose_landmarks_detector.tflite")
-
-
-def _is_bundle(path: Path) -> bool:
-    try:
-        with zipfile.ZipFile(path) as bundle:
-            return set(BUNDLE_ENTRIES) <= set(bundle.namelist()) and bundle.testzip() is None
-    except (OSError, zipfile.BadZipFile):
-        return False
-
-
-def _read_bundle(path: Path) -> dict[str, bytes]:
-    try:
-        with zipfile.ZipFile(path) as bundle:
-            return {entry: bundle.read(entry) for entry in BUNDLE_ENTRIES}
-    except (OSError, zipfile.BadZipFile, KeyError) as error:
-        raise UserError(f"{path}: expected a pose landmarker bundle (.task) of mediapipe; {error}") from error
-
-
-def _wheel_models(modules: Path, version: str) -> dict[str, bytes]:
-    detector = modules / "pose_detection" / "pose_detection.tflite"
-    landmarks = modules / "pose_landmark" / "pose_landmark_full.tflite"
-    if not (detector.is_file() and landmarks.is_file()):
-        raise UserError(
-            f"mediapipe {version} has no pose models inside; install the one that has: pip install mediapipe==0.10.21"
-        )
-    return {
-        BUNDLE_ENTRIES[0]: _with_metadata(detector.read_bytes(), 127.5, 127.5, ("boxes", "scores")),
-        BUNDLE_ENTRIES[1]: _with_metadata(
-            landmarks.read_bytes(), 0.0, 255.0, ("landmarks", "presence", "segmentation", "heatmap", "world")
-        ),
-    }
-
-
-def _with_metadata(model: bytes, mean: float, std: float, outputs: tuple[str, ...]) -> bytes:
-    """The model with the note on how its input is normalised, `(value - mean) / std`, that the Tasks API asks for."""
-    import flatbuffers
-    from mediapipe.tasks.metadata import metadata_schema_py_generated as schema
-    from mediapipe.tasks.python.metadata.metadata import MetadataPopulator
-
-    image = schema.TensorMetadataT()
-    image.name = "image"
-    image.content = schema.ContentT()
-    image.content.contentPropertiesType = schema.ContentProperties.ImageProperties
-    image.content.contentProperties = schema.ImagePropertiesT()
-    image.content.contentProperties.colorSpace = schema.ColorSpaceType.RGB
-    unit = schema.ProcessUnitT()
-    unit.optionsType = schema.ProcessUnitOptions.NormalizationOptions
-    unit.options = schema.NormalizationOptionsT()
-    unit.options.mean, unit.options.std = [mean], [std]
-    image.processUnits = [unit]
-    graph = schema.SubGraphMetadataT()
-    graph.inputTensorMetadata, graph.outputTensorMetadata = [image], []
-    for name in outputs:
-        tensor = schema.TensorMetadataT()
-        tensor.name = name
-        graph.outputTensorMetadata.append(tensor)
-    metadata = schema.ModelMetadataT()
-    metadata.name, metadata.subgraphMetadata = "pose", [graph]
-    builder = flatbuffers.Builder(0)
-    builder.Finish(metadata.Pack(builder), MetadataPopulator.METADATA_FILE_IDENTIFIER)
-    populator = MetadataPopulator.with_model_buffer(model)
-    populator.load_metadata_buffer(bytes(builder.Output()))
-    populator.populate()
-    return bytes(populator.get_model_buffer())
 
 
 @contextmanager

@@ -27,6 +27,9 @@ from anthropose.skeleton import MEDIAPIPE_33
 LONGEST_KEPT = 1280
 """Frames that are kept for looking back are no larger [pixels]: a second of 4K video would take a gigabyte."""
 
+READ_AHEAD = 2
+"""Frames that are searched for newcomers while those before are looked at; live use looks at each as it comes."""
+
 
 class MediapipeDetector:
     """BlazePose in crops and tiles; see the module's text."""
@@ -56,13 +59,13 @@ class MediapipeDetector:
         search = Search(self.config, self.workers, fps)
         followed = _from_previous(previous, first)
         open_frames: deque[Frame] = deque()
-        for number, image in enumerate(frames, start=first):
-            frame = Frame(number, Pyramid(image), [])
-            searching, checking = search.begin(followed, frame.pyramid)
-            search.follow(followed, frame.pyramid)
-            found = [person for square in searching for person in square.result()]
-            found += search.check(followed, checking)
-            search.newcomers(found, followed, frame.pyramid, number)
+        for coming in _in_hand(frames, first, READ_AHEAD if self.config.look_back_seconds else 0):
+            frame = coming[0]
+            begun = search.begin(followed, coming)
+            search.follow(followed, begun.landing, frame.pyramid)
+            found = [person for square in frame.searching or () for person in square.result()]
+            found += search.check(followed, begun.checking)
+            search.newcomers(found, followed, frame.pyramid, frame.number)
             search.follow_newcomers_back(followed, open_frames)
             frame.people = [person.sight for person in followed if person.lost == 0]
             frame.pyramid = frame.pyramid.shrunk(LONGEST_KEPT)
@@ -71,6 +74,19 @@ class MediapipeDetector:
                 yield _detections(open_frames.popleft())
         while open_frames:
             yield _detections(open_frames.popleft())
+
+
+def _in_hand(frames: Iterable[np.ndarray], first: int, ahead: int) -> Iterator[deque[Frame]]:
+    """For each frame itself and up to `ahead` of those after it."""
+    coming: deque[Frame] = deque()
+    for number, image in enumerate(frames, start=first):
+        coming.append(Frame(number, Pyramid(image)))
+        if len(coming) > ahead:
+            yield coming
+            coming.popleft()
+    while coming:
+        yield coming
+        coming.popleft()
 
 
 def _rate(seconds: Sequence[float] | np.ndarray) -> float:

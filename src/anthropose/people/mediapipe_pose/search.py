@@ -3,11 +3,12 @@
 import math
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 
-from anthropose.people.mediapipe_models import Found, PoseWorkers, Pyramid, Roi
+from anthropose.people.mediapipe_models import Found, Landed, PoseWorkers, Pyramid, Roi
 from anthropose.people.mediapipe_pose.people import (
     Arrival,
     Person,
@@ -55,7 +56,19 @@ class Frame:
 
     number: int
     pyramid: Pyramid
-    people: list[Sight]
+    people: list[Sight] = field(default_factory=list)
+    searching: list[Future[list[Found]]] | None = None
+    """What the detector network sees in the squares whose turn it is, to be waited for; None before it is asked."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What the networks are asked about the people of a frame, to be waited for."""
+
+    landing: list[Future[Landed | None]]
+    """One for each person followed."""
+    checking: list[tuple[Person, Future[list[Found]]]]
+    """The surroundings of those whose turn it is."""
 
 
 class Search:
@@ -65,13 +78,21 @@ class Search:
         self.config, self.workers, self.fps = config, workers, fps
         self.turn = 0
 
-    def begin(
-        self, followed: list[Person], image: Pyramid
-    ) -> tuple[list[Future[list[Found]]], list[tuple[Person, Future[list[Found]]]]]:
-        """Starts searching the squares, and around the people, whose turn it is; runs while the known are landed."""
+    def begin(self, followed: list[Person], coming: Sequence[Frame]) -> Begun:
+        """Asks about the people in the first of the coming frames, and begins to search all of them.
+
+        What is searched for depends on nothing but the turn, so that the networks can be kept busy with it while people
+        are landed one after the other.
+        """
+        image = coming[0].pyramid
+        landing = [self.workers.land(image, person.roi()) for person in followed]
         due = [p for p in followed if p.lost == 0 and self._is_due(p)]
         checking = [(p, self.workers.find(image, replace(p.roi(), side=1.4 * p.roi().side, turn=0.0))) for p in due]
-        return [self.workers.find(image, square) for square in self._squares(image)], checking
+        for frame in coming:
+            if frame.searching is None:
+                squares = self._squares(frame.pyramid)
+                frame.searching = [self.workers.find(frame.pyramid, square, urgent=False) for square in squares]
+        return Begun(landing, checking)
 
     def _is_due(self, person: Person) -> bool:
         """Whether to ask the detector network about someone: the doubtful are asked about three times as often."""
@@ -87,9 +108,8 @@ class Search:
         followed[:] = [p for p in followed if p.confirmed > self.config.least_confirmed]
         return [found for _, around in checking for found in around.result()]
 
-    def follow(self, followed: list[Person], image: Pyramid) -> None:
-        """Lands everyone again; of two who come to lie on one body, only the one who was expected there is seen."""
-        landing = [self.workers.land(image, person.roi()) for person in followed]
+    def follow(self, followed: list[Person], landing: list[Future[Landed | None]], image: Pyramid) -> None:
+        """Sees everyone again; of two who come to lie on one body, only the one who was expected there is seen."""
         landed = [sight_of(future.result(), self.config.kept_presence, image) for future in landing]
         proposed = [(p, sight) for p, sight in zip(followed, landed, strict=True) if sight and is_near_to(p, sight)]
         proposed.sort(key=lambda pair: pair[0].surprise(pair[1]))
@@ -135,12 +155,17 @@ class Search:
 
     def newcomers(self, found: list[Found], followed: list[Person], image: Pyramid, number: int) -> None:
         """Adds those among the found who were not followed yet, as of frame `number`."""
-        for candidate in sorted(found, key=lambda f: -f.score):
+        known = [p.sight for p in followed]
+        if len(known) >= self.config.people:
+            return
+        candidates = [f for f in found if f.score >= self.config.found_score and not is_known(f, known)]
+        candidates.sort(key=lambda f: -f.score)
+        landing = [self.workers.land(image, candidate.roi) for candidate in candidates]
+        for candidate, first in zip(candidates, landing, strict=True):
             known = [p.sight for p in followed]
-            too_many = len(known) >= self.config.people
-            if too_many or candidate.score < self.config.found_score or is_known(candidate, known):
+            if len(known) >= self.config.people or is_known(candidate, known):
                 continue
-            sight = self._land_newcomer(candidate, image)
+            sight = self._land_newcomer(first.result(), known, image)
             if sight is None or any(is_same(sight, other) or is_part(sight, other) for other in known):
                 continue
             followed[:] = [p for p in followed if not self._was_part(p, sight)]
@@ -153,10 +178,13 @@ class Search:
         recent = person.frames < 0.7 * self.fps
         return recent and person.sight.size < 0.75 * whole.size and share_inside(person.sight.box, whole.box) > 0.6
 
-    def _land_newcomer(self, found: Found, image: Pyramid) -> Sight | None:
-        """Twice: the second time in the square around the keypoints of the first, which fits better."""
-        first = self._landed(image, found.roi, self.config.kept_presence)
-        if first is None:
+    def _land_newcomer(self, landed: Landed | None, known: list[Sight], image: Pyramid) -> Sight | None:
+        """Lands a second time, in the square around the keypoints of the first, which fits better.
+
+        Who comes to lie on someone known the first time does so the second time too.
+        """
+        first = sight_of(landed, self.config.kept_presence, image)
+        if first is None or any(is_same(first, other) for other in known):
             return None
         return self._landed(image, first.landed.next_roi, self.config.new_presence)
 
@@ -189,7 +217,8 @@ class Search:
         return chosen
 
 
-def search_squares(width: int, height: int) -> list[Roi]:
+@lru_cache
+def search_squares(width: int, height: int) -> tuple[Roi, ...]:
     """The whole frame, squares as high as it, and squares half as high, overlapping; neighbours are far in the list."""
     squares = []
     for side in (min(width, height), min(width, height) / 2):
@@ -199,7 +228,7 @@ def search_squares(width: int, height: int) -> list[Roi]:
     mixed = [squares[i * stride % len(squares)] for i in range(len(squares))]
     whole = Roi(width / 2, height / 2, max(width, height), 0.0)
     # The whole frame comes up every fourth time, since most newcomers are of ordinary size.
-    return [s for i, square in enumerate(mixed) for s in ((whole, square) if i % 3 == 0 else (square,))]
+    return tuple(s for i, square in enumerate(mixed) for s in ((whole, square) if i % 3 == 0 else (square,)))
 
 
 def _places(length: float, side: float) -> list[float]:
