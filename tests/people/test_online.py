@@ -1,5 +1,7 @@
 """Numbers that are given frame by frame stay with the same people, and are never taken back."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from anthropose.people.online import OnlineFollower
 from tests.people.actors import BLUE, RED, Actor, film
 
 SIZE = (1280, 720)
+NOBODY = torch.zeros(0, dtype=torch.int64)
 
 
 def walking(start: float, end: float, seconds: float, y: float = 600.0):
@@ -56,5 +59,45 @@ def test_what_is_kept_of_a_person_does_not_grow() -> None:
         follower.step(detections.at(frame), frame / 30)
     assert follower.persons == {0}
     assert len(follower._known[0].piece.sights) < 20
-    follower.step(detections[torch.zeros(0, dtype=torch.int64)], 25.0)
+    for second in range(25, 30):
+        assert follower.persons == {0}, "nobody has looked meanwhile"
+        follower.step(detections[NOBODY], second)
+    follower.step(detections[NOBODY], 30.0)
     assert follower.persons == set()
+
+
+def seen_now_and_then(actors: list[Actor], gaps: Callable[[np.random.Generator], float]) -> list[dict[int, int]]:
+    """As `numbers`, on a machine that has time for a frame after each gap [s] only, and misses some people then."""
+    detections, follower, frames = film(actors, 30, 30.0), OnlineFollower(SIZE), []
+    random, now = np.random.default_rng(0), 0.0
+    while now < 29.9:
+        found = detections.at(int(30 * now))
+        found = found[NOBODY] if random.random() < 0.15 else found
+        assert found.world is not None
+        frames.append({person: int(found.world[row, 0, 0]) for person, row in follower.step(found, now)})
+        now += gaps(random)
+    return frames
+
+
+STARVED = {
+    "a frame a second": lambda random: 1.0,
+    "a frame in two seconds": lambda random: 2.0,
+    "now fast, now not at all": lambda random: 0.07 if random.random() < 0.8 else random.uniform(1, 4),
+}
+
+
+@pytest.mark.parametrize("gaps", STARVED.values(), ids=STARVED)
+def test_people_keep_their_numbers_where_frames_come_slowly(gaps: Callable[[np.random.Generator], float]) -> None:
+    sways = Actor(lambda now: (300 + 30 * np.sin(3 * now), 600), RED)
+    paces = Actor(lambda now: (900 + 250 * np.sin(0.5 * now), 600), BLUE)
+    for actors in ([sways], [paces], [sways, paces]):
+        frames = seen_now_and_then(actors, gaps)
+        assert len({pair for frame in frames for pair in frame.items()}) == len(actors)
+        assert {person for frame in frames for person in frame} == set(range(len(actors)))
+
+
+def test_someone_else_in_the_place_of_one_who_has_left_gets_another_number_in_a_slow_session() -> None:
+    before = Actor(lambda now: (500.0, 600.0), RED, unseen=((14.5, 30.0),))
+    after = Actor(lambda now: (520.0, 600.0), BLUE, unseen=((0.0, 14.5),))
+    frames = seen_now_and_then([before, after], STARVED["a frame a second"])
+    assert {pair for frame in frames for pair in frame.items()} == {(0, 0), (1, 1)}

@@ -6,6 +6,7 @@ left (the idea of ByteTrack). Then the pieces are joined over longer gaps, where
 was heading, by size and by clothes.
 """
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -240,6 +241,12 @@ def begun(sight: Sight, config: FollowConfig) -> Piece:
     return Piece([sight], np.stack([sight.center, np.zeros(2)]), np.diag([place, speed]), sight.looks.copy())
 
 
+def resumed(piece: Piece, new: Piece) -> None:
+    """Lets a piece go on with one that has just begun: where it was heading before the gap says no more."""
+    piece.sights += new.sights
+    piece.state, piece.covariance = new.state, new.covariance
+
+
 def _extend(piece: Piece, sight: Sight, rate: float, config: FollowConfig) -> None:
     """The Kalman filter's step, and the running mean of the looks."""
     seconds = (sight.frame - piece.last.frame) / rate
@@ -262,7 +269,7 @@ def _joined(pieces: list[Piece], rate: float, config: FollowConfig) -> list[Piec
         for early in pieces:
             for late in pieces:
                 gap = (late.sights[0].frame - early.last.frame) / rate
-                if 0 < gap <= config.gap_seconds and (found := _continues(early, late, rate)) > best:
+                if 0 < gap <= config.gap_seconds and (found := continues(early, late, rate)) > best:
                     best, pair = found, (early, late)
         if pair is None:
             return pieces
@@ -271,10 +278,14 @@ def _joined(pieces: list[Piece], rate: float, config: FollowConfig) -> list[Piec
         pieces.append(Piece(early.sights + late.sights, late.state, late.covariance, late.looks))
 
 
-def _continues(early: Piece, late: Piece, rate: float) -> float:
-    """How likely `late` is the same person as `early`, 0 to 1."""
+def continues(early: Piece, late: Piece, rate: float, longest: float = math.inf) -> float:
+    """How likely `late` is the same person as `early`, 0 to 1.
+
+    Args:
+        longest: a longer gap [s] is taken for one of this length: people do not go ever further.
+    """
     a, b = early.last, late.sights[0]
-    gap = (b.frame - a.frame) / rate
+    gap = min((b.frame - a.frame) / rate, longest)
     size = max(_median_size(early.sights[-15:]), _median_size(late.sights[:15]))
     ratio = min(_median_size(early.sights[-15:]), _median_size(late.sights[:15])) / size
     # People change their way in a gap: the velocity of either end counts for half a second.

@@ -1,12 +1,14 @@
 """The follower for live use: who is who is said frame by frame, and never taken back.
 
-It is the first pass of `follow`, with a longer memory in place of the second, which looks ahead.
+It is the first pass of `follow` with a longer memory; whoever turns up elsewhere than expected is joined to someone
+missing as in the second pass, but without a look ahead. Where frames come slowly (a busy machine), a person is missing
+only in frames that were looked at, not in the time between them.
 """
 
 from dataclasses import dataclass, replace
 
 from anthropose.people.detections import Detections
-from anthropose.people.follow import FollowConfig, Piece, assigned, begun, sights_of
+from anthropose.people.follow import FollowConfig, Piece, Sight, assigned, begun, continues, resumed, sights_of
 
 TICKS = 1000
 """Per second: live frames come unevenly, so that their times, not their numbers, are what is counted in."""
@@ -20,6 +22,10 @@ class OnlineConfig:
 
     memory_seconds: float = 1.5
     """How long someone missing keeps the number."""
+    memory_frames: int = 5
+    """And in how many frames at least."""
+    reach_seconds: float = 4.0
+    """How far someone may have gone grows with the time for so long."""
     sure_seconds: float = 0.2
     """How long someone must have been seen before getting a number: ghosts are shorter."""
     sure_sights: int = 3
@@ -36,6 +42,8 @@ class _Someone:
     begin: int
     """Ticks."""
     sights: int = 1
+    missed: int = 0
+    """Frames since the last sight."""
     scores: float = 0.0
     person: int | None = None
 
@@ -67,13 +75,13 @@ class OnlineFollower:
         """
         tick = round(seconds * TICKS)
         sights = [replace(sight, frame=tick) for sight in sights_of(found, self.size)]
-        self._known = [one for one in self._known if one.piece.last.frame >= tick - self.config.memory_seconds * TICKS]
+        self._known = [one for one in self._known if self._is_remembered(one, tick)]
         sure = [sight for sight in sights if sight.score >= self._rules.sure_score]
         doubtful = [sight for sight in sights if sight.score < self._rules.sure_score]
         free = assigned([one.piece for one in self._known], sure, TICKS, self._rules)
         missing = [one.piece for one in self._known if one.piece.last.frame < tick]
         assigned(missing, doubtful, TICKS, self._rules)
-        self._known += [_Someone(begun(sight, self._rules), tick) for sight in free]
+        self._known += [_Someone(begun(sight, self._rules), tick) for sight in self._not_returned(free, tick)]
         return self._seen_now(tick)
 
     def _seen_now(self, tick: int) -> list[tuple[int, int]]:
@@ -81,7 +89,9 @@ class OnlineFollower:
         for one in self._known:
             last = one.piece.last
             if last.frame != tick:
+                one.missed += 1
                 continue
+            one.missed = 0
             del one.piece.sights[:-KEPT]
             one.sights += last.frame != one.begin
             one.scores += last.score
@@ -90,6 +100,27 @@ class OnlineFollower:
             if one.person is not None:
                 seen.append((one.person, last.row))
         return sorted(seen)
+
+    def _is_remembered(self, one: _Someone, tick: int) -> bool:
+        recent = one.piece.last.frame >= tick - self.config.memory_seconds * TICKS
+        return recent or one.missed < self.config.memory_frames
+
+    def _not_returned(self, sights: list[Sight], tick: int) -> list[Sight]:
+        """Gives sights to those who are still missing and may be there by now, the likeliest pair first.
+
+        Returns:
+            The sights left over, of people who are new.
+        """
+        left = [begun(sight, self._rules) for sight in sights]
+        missing = [one.piece for one in self._known if one.piece.last.frame < tick]
+        while left and missing:
+            table = [[continues(one, new, TICKS, self.config.reach_seconds) for new in left] for one in missing]
+            best = max(max(row) for row in table)
+            if best < self._rules.least_similarity:
+                break
+            row = next(index for index, likely in enumerate(table) if best in likely)
+            resumed(missing.pop(row), left.pop(table[row].index(best)))
+        return [new.last for new in left]
 
     def _is_sure(self, one: _Someone, tick: int) -> bool:
         long_enough = tick - one.begin >= self.config.sure_seconds * TICKS and one.sights >= self.config.sure_sights
