@@ -689,7 +689,7 @@ def test_the_body_comes_to_lie_on_the_keypoints_of_the_full_picture(clip: Clip, 
     low, high = seen[:, :2].amin(0), seen[:, :2].amax(0)
     boxes = torch.cat([low, high])[None].expand(4, 4).contiguous()
     clip = replace(clip, track=replace(clip.track, boxes=boxes, keypoints=seen.repeat(4, 1, 1)))
-    fast = replace(PRESETS["clip"], learning_rate=3e-3, probe_rate=0.0, dynamic=False, use_motion=False, guard=False)
+    fast = replace(PRESETS["clip"], learning_rate=3e-3, bilevel=False, dynamic=False, guard=False)
     method = DynaBOA(body, options=DynaBOAOptions(adaptation=fast, reset="never"))
     limbs = ["left_knee", "right_knee", "left_ankle", "right_ankle", "left_elbow", "right_elbow", "left_wrist"]
     height = float(high[1] - low[1])
