@@ -5,7 +5,7 @@ import torch
 from scipy.spatial import procrustes as scipy_procrustes
 from scipy.spatial.transform import Rotation
 
-from anthropose.geometry.alignment import procrustes, rotation_between
+from anthropose.geometry.alignment import nearest_rotation, procrustes, rotation_between
 from anthropose.geometry.rotations import rotvec_to_rotmat
 
 BATCHES = [(), (4,), (2, 3)]
@@ -88,3 +88,15 @@ def test_the_rotation_between_noisy_sets_is_scipys() -> None:
     target = turned(source, rotations(())) + 0.3 * points((), seed=1)
     truth, _ = Rotation.align_vectors(target.numpy(), source.numpy())
     assert torch.allclose(rotation_between(source, target), torch.from_numpy(truth.as_matrix()), atol=1e-7)
+
+
+@pytest.mark.parametrize("batch", BATCHES, ids=str)
+def test_no_rotation_is_nearer_than_the_nearest(batch: tuple[int, ...]) -> None:
+    matrix = points(batch, 3, seed=3)
+    nearest = nearest_rotation(matrix)
+    assert torch.allclose(torch.linalg.det(nearest), torch.ones(batch, dtype=torch.float64))
+    distance = (nearest - matrix).square().sum((-1, -2))
+    for seed in range(20):
+        noise = 0.1 * torch.randn(*batch, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        assert ((nearest @ rotvec_to_rotmat(noise) - matrix).square().sum((-1, -2)) > distance).all()
+    assert torch.allclose(nearest_rotation(nearest), nearest)

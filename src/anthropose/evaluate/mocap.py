@@ -7,13 +7,13 @@ way that those of a video go, through `method.reconstruct(clip)`, and `mocap_err
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import roma
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from anthropose.body.model import BodyModel
 from anthropose.datasets.mocap import Capture, MocapBatch, MocapSource
+from anthropose.geometry.alignment import nearest_rotation
 from anthropose.geometry.keypoints import FEWEST, SEEN
 from anthropose.geometry.rotations import quat_to_rotmat
 from anthropose.motion import BodyPose, Camera, Motion, Track
@@ -161,7 +161,7 @@ def placed(
 def mean_pose(captures: Sequence[Capture]) -> Float[Tensor, "24 3 3"]:
     """The rotations that are nearest to those of all frames (their mean, made a rotation again); the root's is none."""
     rotations = torch.cat([capture.rotations for capture in captures])
-    mean = roma.special_procrustes(quat_to_rotmat(rotations).mean(0))
+    mean = nearest_rotation(quat_to_rotmat(rotations).mean(0))
     mean[0] = torch.eye(3)
     return mean
 

@@ -9,12 +9,13 @@ be seen in joints: it is taken as small as can be.
 
 from dataclasses import dataclass
 
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from anthropose.errors import UserError
+from anthropose.geometry.alignment import nearest_rotation
+from anthropose.geometry.rotations import quat_to_rotmat
 from anthropose.skeleton import Skeleton
 
 END = 0.1
@@ -127,7 +128,7 @@ class _Builder:
         rest = torch.stack([self._rest(child) for child in children])
         seen = torch.stack([torch.nn.functional.normalize(self._bone(child), dim=-1) for child in children], dim=1)
         # Seen from the parent: rows are vectors, so the parent's axes come from the right.
-        return roma.special_procrustes((seen @ axes).transpose(-1, -2) @ rest)
+        return nearest_rotation((seen @ axes).transpose(-1, -2) @ rest)
 
 
 def smallest_turns(start: Float[Tensor, "3"], ends: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3 3"]:
@@ -140,4 +141,4 @@ def smallest_turns(start: Float[Tensor, "3"], ends: Float[Tensor, "n 3"]) -> Flo
     across = torch.linalg.cross(start, torch.eye(3, dtype=start.dtype)[int(start.abs().argmin())])
     back = torch.cat([across / across.norm(), across.new_zeros(1)])
     quaternions = torch.where((cosine < -1 + 1e-12)[:, None], back.expand_as(quaternions), quaternions)
-    return roma.unitquat_to_rotmat(roma.quat_normalize(quaternions))
+    return quat_to_rotmat(quaternions)

@@ -17,12 +17,17 @@ def procrustes(source: Float[Tensor, "*b j 3"], target: Float[Tensor, "*b j 3"])
     return scale[..., None, None] * (a @ rotation.transpose(-1, -2)) + target_mean
 
 
-def rotation_between(source: Float[Tensor, "*b j 3"], target: Float[Tensor, "*b j 3"]) -> Float[Tensor, "*b 3 3"]:
-    """The rotation R for which R @ source is closest to `target` (Kabsch); both are taken as they are, not centred."""
-    u, s, vh = torch.linalg.svd(source.transpose(-1, -2) @ target)
+def nearest_rotation(matrix: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b 3 3"]:
+    """The rotation that differs least from any matrix, by the sum of squares: that of a mean of rotations."""
+    u, s, vh = torch.linalg.svd(matrix)
     sign = torch.ones_like(s)
     sign[..., -1] = torch.sign(_determinant(u @ vh))
-    return (vh.transpose(-1, -2) * sign[..., None, :]) @ u.transpose(-1, -2)
+    return (u * sign[..., None, :]) @ vh
+
+
+def rotation_between(source: Float[Tensor, "*b j 3"], target: Float[Tensor, "*b j 3"]) -> Float[Tensor, "*b 3 3"]:
+    """The rotation R for which R @ source is closest to `target` (Kabsch); both are taken as they are, not centred."""
+    return nearest_rotation(source.transpose(-1, -2) @ target).transpose(-1, -2)
 
 
 def _determinant(matrix: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b"]:

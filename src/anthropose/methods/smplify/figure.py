@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -10,6 +9,7 @@ from torch import Tensor
 from anthropose.body.landmarks import Landmarks, landmarks_of
 from anthropose.body.model import BodyModel
 from anthropose.body.skinning import rigid_transforms
+from anthropose.geometry.rotations import rotvec_to_rotmat
 from anthropose.skeleton import SMPL_24, Skeleton
 
 FIXED = ("left_foot", "right_foot", "left_hand", "right_hand")
@@ -31,7 +31,7 @@ class State:
 
     def moved(self, step: Float[Tensor, "n u"]) -> "State":
         """The state after a step in the unknowns."""
-        turns = roma.rotvec_to_rotmat(step[:, :-3].unflatten(1, (-1, 3)))
+        turns = rotvec_to_rotmat(step[:, :-3].unflatten(1, (-1, 3)))
         rotations = self.rotations.clone()
         rotations[:, TURNING] = self.rotations[:, TURNING] @ turns
         return replace(self, rotations=rotations, translation=self.translation + step[:, -3:])
@@ -105,7 +105,7 @@ class Figure:
     def _measured_grip(self) -> Float[Tensor, "p 24"]:
         """How much of each point hangs on each joint, found by turning every joint a little at rest."""
         angle = 1e-2
-        turns = roma.rotvec_to_rotmat(angle * torch.eye(3))
+        turns = rotvec_to_rotmat(angle * torch.eye(3))
         rotations = torch.eye(3).repeat(24, 3, 24, 1, 1)
         rotations[range(24), :, range(24)] = turns
         still = torch.eye(3).expand(1, 24, 3, 3)

@@ -6,12 +6,12 @@ Energies are negative log likelihoods up to a constant: most weights are deviati
 import math
 from dataclasses import dataclass, replace
 
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from anthropose.body.prior import GaussianMixturePrior
+from anthropose.geometry.rotations import rotmat_to_rotvec
 from anthropose.losses import BENDING
 from anthropose.methods.smplify.figure import TURNING, UNKNOWNS, Figure, Placed, State
 from anthropose.motion import Camera
@@ -217,7 +217,7 @@ class Energy:
 
     def _pose(self, state: State, normal: Normal | None) -> Tensor:
         """Prior and bending, both over rotation vectors."""
-        rotvecs = roma.rotmat_to_rotvec(state.rotations[:, 1:])
+        rotvecs = rotmat_to_rotvec(state.rotations[:, 1:])
         body_pose = rotvecs.flatten(1)
         energies = self.prior.energies(body_pose)
         energy, component = (self.weights.pose * energies).min(dim=1)
@@ -297,7 +297,7 @@ class Clock:
         return a * values[:-2] + b * values[1:-1] + c * values[2:]
 
     def angular_acceleration(self, rotations: Float[Tensor, "n j 3 3"]) -> Float[Tensor, "m j 3"]:
-        speed = roma.rotmat_to_rotvec(rotations[:-1].mT @ rotations[1:]) / self.steps[:, None, None]
+        speed = rotmat_to_rotvec(rotations[:-1].mT @ rotations[1:]) / self.steps[:, None, None]
         middle = (self.steps[:-1] + self.steps[1:]) / 2
         return (speed[1:] - speed[:-1]) / middle[:, None, None]
 

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, replace
 
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from anthropose.body.prior import GaussianMixturePrior
+from anthropose.geometry.rotations import rotmat_to_rotvec
 from anthropose.methods.smplify.contact import FEET, Contact
 from anthropose.methods.smplify.figure import TURNING, UNKNOWNS, Figure, Placed, State
 from anthropose.methods.smplify.terms import Energy, Evidence, Normal, Weights, robust, turn_blocks
@@ -100,7 +100,7 @@ class WarmEnergy(Energy):
 
     def _near_learnt(self, state: State, normal: Normal | None) -> Tensor:
         turning = list(TURNING)
-        away = roma.rotmat_to_rotvec(self.learnt.rotations[:, turning].mT @ state.rotations[:, turning])
+        away = rotmat_to_rotvec(self.learnt.rotations[:, turning].mT @ state.rotations[:, turning])
         scaled = away / self.deviations[..., None]
         energy, share = robust(scaled, torch.ones_like(scaled[..., 0]), self.warm.learnt_outlier)
         if normal is not None:
