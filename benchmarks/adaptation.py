@@ -25,7 +25,7 @@ from anthropose.datasets.mocap import NO_VARIATIONS, Cameras, KeypointNoise, Moc
 from anthropose.evaluate.mocap import KnownClip, clip_of, frames_found, truth_of
 from anthropose.evaluate.mocap_errors import errors_of
 from anthropose.methods.base import make_method
-from anthropose.methods.dynaboa import KEYPOINTS, DynaBOA, DynaBOAOptions, WindowConfig
+from anthropose.methods.dynaboa import KEYPOINTS, WINDOW_PRESETS, DynaBOA, DynaBOAOptions, WindowConfig
 from anthropose.methods.overrides import overridden
 from anthropose.motion import Motion
 from anthropose.nn.checkpoints.stored import read_header
@@ -85,7 +85,9 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=8)
     parser.add_argument("--frames", type=int, default=64)
     parser.add_argument("--shifts", nargs="*", default=list(SHIFTS), metavar="NAME", help="or the beginning of one")
-    parser.add_argument("--try", dest="tries", nargs="*", default=[], metavar="name=value,...", help="other settings")
+    parser.add_argument(
+        "--try", dest="tries", nargs="*", default=[], metavar="PRESET or name=value,...", help="other settings"
+    )
     parser.add_argument("--out", type=Path, default=Path("out/adaptation.json"))
     chosen = parser.parse_args()
     torch.set_num_threads(1)
@@ -109,7 +111,9 @@ def main() -> None:
 
 
 def changed(text: str) -> WindowConfig:
-    """The usual settings with some changed: name=value,name=value."""
+    """A preset by its name, or the usual settings with some changed: name=value,name=value."""
+    if text in WINDOW_PRESETS:
+        return WINDOW_PRESETS[text]
     return overridden(KEYPOINTS, dict(pair.split("=", 1) for pair in text.split(",")))
 
 

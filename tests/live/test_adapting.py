@@ -109,6 +109,17 @@ def test_the_adapted_network_is_used_and_lies_better_on_the_keypoints(
     assert all(torch.equal(a, b) for a, b in zip(own.parameters(), theirs.parameters(), strict=True))
 
 
+def test_nobody_is_adapted_to_before_a_window_is_full(body: BodyModel, method: Callable[..., AdaptingMethod]) -> None:
+    keypoints, adapted = standing(body, FRAMES + 2)[0], method()
+    stream = adapted.stream(MEDIAPIPE_33, CAMERA)
+    streamed(stream, keypoints[: FRAMES - 1])  # type: ignore[arg-type]
+    assert adapted.learning.people == 0
+    streamed(stream, keypoints[FRAMES - 1 :], seconds=(FRAMES - 1) / RATE)  # type: ignore[arg-type]
+    assert adapted.learning.people == 1
+    streamed(stream, keypoints[:2], seconds=9.0, waits=False)  # type: ignore[arg-type]
+    assert not stream._streamer.is_filled, "after a gap it begins anew"  # type: ignore[attr-defined]
+
+
 def test_everyone_has_weights_of_their_own(body: BodyModel, method: Callable[..., AdaptingMethod]) -> None:
     keypoints, adapted = standing(body, 20)[0], method()
     first, second = (adapted.stream(MEDIAPIPE_33, CAMERA) for _ in range(2))
