@@ -253,10 +253,10 @@ class Energy:
         about = clock.angular_acceleration(state.rotations[:, TURNING]).flatten(1) / self.weights.turning
         values = torch.cat([along, about], dim=1) * clock.weight[:, None]
         if normal is not None and jacobian is not None:
-            n, turns = len(jacobian), UNKNOWNS - 3
+            weighted_along, weighted_about = values.split([along.shape[1], about.shape[1]], dim=1)
             places = jacobian[:, :24].flatten(1, 2) / self.weights.acceleration
-            eye = torch.eye(turns, UNKNOWNS).expand(n, -1, -1) / self.weights.turning
-            clock.add_second_differences(normal, torch.cat([places, eye], dim=1), values)
+            clock.add_second_differences(normal, places, weighted_along)
+            clock.add_own_second_differences(normal, 1 / self.weights.turning, weighted_about)
         energy = 0.5 * values.square().sum(1)
         return torch.nn.functional.pad(energy, (1, 1))
 
@@ -291,6 +291,7 @@ class Clock:
         self.factors = torch.stack([1 / before, -1 / before - 1 / after, 1 / after], dim=1) / middle[:, None]
         # The weight makes the sum over frames an integral over time, in units of frames at 30 per second.
         self.weight = (middle * 30).sqrt() * self.linked[:-1] * self.linked[1:]
+        self.products = self._products()
 
     def second_difference(self, values: Float[Tensor, "n c"]) -> Float[Tensor, "m c"]:
         a, b, c = self.factors.T[..., None]
@@ -305,20 +306,31 @@ class Clock:
         self, normal: Normal, rows: Float[Tensor, "n m u"], values: Float[Tensor, "r m"]
     ) -> None:
         """Adds half the squares of the weighted second differences of rows @ step, plus `values`."""
-        n = len(rows)
-        factors = self.factors * self.weight[:, None]
-        own, following, second = torch.zeros(n), torch.zeros(n), torch.zeros(n)
-        pulls = torch.zeros(n, values.shape[1])
-        for i in range(3):
-            own[i : n - 2 + i] += factors[:, i].square()
-            pulls[i : n - 2 + i] += factors[:, i, None] * values
-        following[: n - 2] += factors[:, 0] * factors[:, 1]
-        following[1 : n - 1] += factors[:, 1] * factors[:, 2]
-        second[: n - 2] += factors[:, 0] * factors[:, 2]
-        normal.own += own[:, None, None] * (rows.mT @ rows)
-        normal.following[:-1] += following[:-1, None, None] * (rows[:-1].mT @ rows[1:])
-        normal.second[:-2] += second[:-2, None, None] * (rows[:-2].mT @ rows[2:])
-        normal.gradient += (rows.mT @ pulls[..., None])[..., 0]
+        own, following, second = (products[:, None, None] for products in self.products)
+        normal.own += own * (rows.mT @ rows)
+        normal.following[:-1] += following * (rows[:-1].mT @ rows[1:])
+        normal.second[:-2] += second * (rows[:-2].mT @ rows[2:])
+        normal.gradient += (rows.mT @ self._pulls(values)[..., None])[..., 0]
+
+    def add_own_second_differences(self, normal: Normal, scale: float, values: Float[Tensor, "r m"]) -> None:
+        """The same for rows that are the first `m` unknowns themselves, each times `scale`."""
+        m = values.shape[1]
+        curvatures = (normal.own, normal.following[:-1], normal.second[:-2])
+        for curvature, products in zip(curvatures, self.products, strict=True):
+            curvature.diagonal(dim1=-2, dim2=-1)[:, :m] += scale**2 * products[:, None]
+        normal.gradient[:, :m] += scale * self._pulls(values)
+
+    def _products(self) -> tuple[Float[Tensor, "n"], Float[Tensor, "m"], Float[Tensor, "r"]]:
+        """What each frame has, in the squares of all weighted second differences, with itself, the next, the second."""
+        a, b, c = (self.factors * self.weight[:, None]).T
+        pad = torch.nn.functional.pad
+        own = pad(a * a, (0, 2)) + pad(b * b, (1, 1)) + pad(c * c, (2, 0))
+        return own, pad(a * b, (0, 1)) + pad(b * c, (1, 0)), a * c
+
+    def _pulls(self, values: Float[Tensor, "r m"]) -> Float[Tensor, "n m"]:
+        a, b, c = (self.factors * self.weight[:, None]).T[..., None] * values
+        pad = torch.nn.functional.pad
+        return pad(a, (0, 0, 0, 2)) + pad(b, (0, 0, 1, 1)) + pad(c, (0, 0, 2, 0))
 
 
 def robust(away: Float[Tensor, "n k c"], trust: Float[Tensor, "n k"], outlier: float) -> tuple[Tensor, Tensor]:
