@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from concurrent.futures import Future
 from itertools import islice
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from anthropose.motion import Track
 from anthropose.people.detect import find_detector
 from anthropose.people.detections import Detections, concatenate
 from anthropose.people.follow import follow
+from anthropose.people.mediapipe_models import Found, PoseWorkers, Pyramid, Roi
 from anthropose.people.mediapipe_pose import READ_AHEAD, MediapipeDetector
 from anthropose.people.mediapipe_pose.people import similarity
-from anthropose.people.mediapipe_pose.search import search_squares
+from anthropose.people.mediapipe_pose.search import Frame, MediapipeConfig, Search, search_squares
 from anthropose.skeleton import MEDIAPIPE_33
 from anthropose.video import open_video
 
@@ -45,6 +47,31 @@ def test_every_place_of_the_frame_is_searched_at_each_scale(width: int, height: 
             for y in np.linspace(1, height - 1, 23):
                 same = [s for s in squares if s.side == side]
                 assert any(abs(s.x - x) <= side / 2 and abs(s.y - y) <= side / 2 for s in same)
+
+
+@pytest.mark.parametrize("fps", [5.0, 15.0, 24.0, 25.0, 30.0, 60.0])
+def test_every_square_is_searched_at_once_and_then_within_each_second(fps: float) -> None:
+    asked: list[Roi] = []
+
+    class Asked(PoseWorkers):
+        def __init__(self) -> None: ...
+
+        def find(self, image: Pyramid, square: Roi, urgent: bool = True) -> Future[list[Found]]:
+            assert not urgent, "whoever is known comes first"
+            asked.append(square)
+            return Future()
+
+    search, every = Search(MediapipeConfig(), Asked(), fps), search_squares(1280, 720)
+    counts = []
+    for number in range(round(4 * fps)):
+        before = len(asked)
+        search.begin([], [Frame(number, Pyramid(np.zeros((720, 1280, 3), np.uint8)))])
+        counts.append(len(asked) - before)
+    assert asked[: len(every)] == list(every)
+    assert max(counts[1:]) - min(counts[1:]) <= 1, "every frame takes about as long"
+    for begin in range(1, len(counts) - round(fps)):
+        assert sum(counts[begin : begin + round(fps)]) >= len(every)
+    assert asked[len(every) :] == [every[i % len(every)] for i in range(len(asked) - len(every))]
 
 
 def test_someone_on_the_edge_of_one_square_is_well_inside_another() -> None:

@@ -76,7 +76,8 @@ class Search:
 
     def __init__(self, config: MediapipeConfig, workers: PoseWorkers, fps: float) -> None:
         self.config, self.workers, self.fps = config, workers, fps
-        self.turn = 0
+        self.turn = 0.0
+        """Squares that have had their turn."""
 
     def begin(self, followed: list[Person], coming: Sequence[Frame]) -> Begun:
         """Asks about the people in the first of the coming frames, and begins to search all of them.
@@ -209,12 +210,11 @@ class Search:
     def _squares(self, image: Pyramid) -> list[Roi]:
         """The squares to search in this frame: all at the very first, then some in turn."""
         every = search_squares(image.width, image.height)
-        count = (
-            len(every) if self.turn == 0 else math.ceil(len(every) / max(1.0, self.config.search_seconds * self.fps))
-        )
-        chosen = [every[(self.turn + i) % len(every)] for i in range(min(count, len(every)))]
-        self.turn += count
-        return chosen
+        # Rounded up to halves: at 24 frames a second, 28 squares are one and two in turn.
+        share = math.ceil(2 * len(every) / max(1.0, self.config.search_seconds * self.fps)) / 2
+        begin, self.turn = math.floor(self.turn), self.turn + (share if self.turn else len(every))
+        end = min(math.floor(self.turn), begin + len(every))
+        return [every[number % len(every)] for number in range(begin, end)]
 
 
 @lru_cache
