@@ -26,7 +26,6 @@ from anthropose.methods.streaming import Streamer, StreamingMethod
 from anthropose.motion import BodyPose, Motion
 from anthropose.skeleton import SMPL_24
 
-
 RATE = 10.0
 
 
@@ -96,7 +95,7 @@ def main() -> None:
     method: Any = make_method("parallel-branch", body, chosen.weights)
     print(f"| kind of clip | before | {' | '.join(tried)} |\n|---|---|{'---|' * len(tried)}")
     for name in [one for one in SHIFTS if any(one.startswith(wanted) for wanted in chosen.shifts)]:
-        frames = round(chosen.seconds * RATE)
+        frames = round(chosen.seconds * SHIFTS[name].get("rate", RATE))
         known = clips({"rate": RATE, **SHIFTS[name]}, chosen.data, chosen.split, chosen.clips, frames, body)
         known = [one for one in known if len(one) > frames // 2]
         before = np.array([later_errors(method, one, body) for one in known])
