@@ -188,6 +188,19 @@ def test_a_small_woman_who_comes_in_is_found_from_her_first_steps(detector: Medi
     assert 200 < height < 400
 
 
+@needs_clips
+def test_what_is_begun_ahead_changes_nothing(detector: MediapipeDetector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two people who cross, one of them hidden for a while; every number is the same."""
+    ahead, _ = found(detector, "store_aisle.mp4", 24, 44)
+    monkeypatch.setattr("anthropose.people.mediapipe_pose.READ_AHEAD", 0)
+    in_time, _ = found(detector, "store_aisle.mp4", 24, 44)
+    assert ahead.world is not None
+    assert in_time.world is not None
+    assert len(set(ahead.frames.tolist())) == 20
+    for field in ("frames", "boxes", "scores", "keypoints", "looks", "world"):
+        assert torch.equal(getattr(ahead, field), getattr(in_time, field))
+
+
 @pytest.mark.slow
 @needs_clips
 def test_looking_back_costs_nothing_but_time(detector: MediapipeDetector) -> None:

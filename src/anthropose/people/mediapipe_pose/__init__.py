@@ -63,6 +63,8 @@ class MediapipeDetector:
             frame = coming[0]
             begun = search.begin(followed, coming)
             search.follow(followed, begun.landing, frame.pyramid)
+            if len(coming) > 1:
+                search.land_all(followed, coming[1])
             found = [person for square in frame.searching or () for person in square.result()]
             found += search.check(followed, begun.checking)
             search.newcomers(found, followed, frame.pyramid, frame.number)

@@ -43,9 +43,9 @@ class Arrival:
     """The detector network's."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Person:
-    """Someone being followed: the last sight, and where to look next."""
+    """Someone being followed: the last sight, and where to look next. Equal to nobody else, so that it can be a key."""
 
     sight: Sight
     looks: Float[np.ndarray, "c"]

@@ -59,6 +59,8 @@ class Frame:
     people: list[Sight] = field(default_factory=list)
     searching: list[Future[list[Found]]] | None = None
     """What the detector network sees in the squares whose turn it is, to be waited for; None before it is asked."""
+    landing: dict[Person, Future[Landed | None]] = field(default_factory=dict)
+    """What the landmark network makes of people where they should be, to be waited for."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ class Search:
         are landed one after the other.
         """
         image = coming[0].pyramid
-        landing = [self.workers.land(image, person.roi()) for person in followed]
+        self.land_all(followed, coming[0])
+        landing = [coming[0].landing[person] for person in followed]
         due = [p for p in followed if p.lost == 0 and self._is_due(p)]
         checking = [(p, self.workers.find(image, replace(p.roi(), side=1.4 * p.roi().side, turn=0.0))) for p in due]
         for frame in coming:
@@ -94,6 +97,16 @@ class Search:
                 squares = self._squares(frame.pyramid)
                 frame.searching = [self.workers.find(frame.pyramid, square, urgent=False) for square in squares]
         return Begun(landing, checking)
+
+    def land_all(self, followed: list[Person], frame: Frame) -> None:
+        """Begins to land everyone in a frame, but for those who are being landed there already.
+
+        Once everyone has been followed in the frame before, nothing there moves them any more, so that this may be
+        begun then: newcomers are looked at, and another frame is read, meanwhile.
+        """
+        for person in followed:
+            if person not in frame.landing:
+                frame.landing[person] = self.workers.land(frame.pyramid, person.roi())
 
     def _is_due(self, person: Person) -> bool:
         """Whether to ask the detector network about someone: the doubtful are asked about three times as often."""
