@@ -45,7 +45,6 @@ def body() -> BodyModel:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPOSE_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(adapting, "REST", 0.0)
-    monkeypatch.setattr(adapting, "KINDNESS", 0)
 
 
 @pytest.fixture

@@ -6,11 +6,8 @@ that it has no time for is not adapted to.
 """
 
 import math
-import os
-import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from threading import Condition, Thread
 
@@ -30,10 +27,10 @@ from anthropose.skeleton import Skeleton
 
 MOST = 4
 """People who are adapted to at the same time: each takes nine times the memory of the weights."""
-KINDNESS = 5
-"""How much less than the pipeline's the thread's right to a core is (a third), where the system tells threads apart."""
-REST = 0.5
-"""For each second of adapting, so many are left to the pipeline alone."""
+REST = 0.2
+"""For each second of adapting, so many are left to the pipeline alone.
+
+Measured on 2 cores: a lower priority of the thread gives fewer steps and no more pictures."""
 
 
 class AdaptingMethod:
@@ -188,7 +185,6 @@ class Learning:
             self._thread.join()
 
     def _run(self) -> None:
-        _be_kind()
         try:
             while self._one_turn():
                 pass
@@ -217,10 +213,3 @@ class Learning:
                     self._waiting[person] = None
                     return person, window
         return None
-
-
-def _be_kind() -> None:
-    """Lets the pipeline's threads go first; Linux gives every thread a priority of its own."""
-    with suppress(OSError, AttributeError):
-        own = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, own, os.getpriority(os.PRIO_PROCESS, own) + KINDNESS)
