@@ -68,10 +68,10 @@ def test_what_is_kept_of_a_person_does_not_grow() -> None:
 
 def seen_now_and_then(actors: list[Actor], gaps: Callable[[np.random.Generator], float]) -> list[dict[int, int]]:
     """As `numbers`, on a machine that has time for a frame after each gap [s] only, and misses some people then."""
-    detections, follower, frames = film(actors, 30, 30.0), OnlineFollower(SIZE), []
+    detections, follower, frames = film(actors, 30, 10.0), OnlineFollower(SIZE), []
     random, now = np.random.default_rng(0), 0.0
     while now < 29.9:
-        found = detections.at(int(30 * now))
+        found = detections.at(int(10 * now))
         found = found[NOBODY] if random.random() < 0.15 else found
         assert found.world is not None
         frames.append({person: int(found.world[row, 0, 0]) for person, row in follower.step(found, now)})
