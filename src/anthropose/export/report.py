@@ -26,7 +26,7 @@ from anthropose.writing import whole_file
 
 EMBEDDED = 50_000_000
 """The largest overlay [bytes] that is put into the page; a larger one is linked, for browsers open huge pages badly."""
-PACKAGES = ("torch", "numpy", "mediapipe", "av", "roma", "scipy")
+PACKAGES = ("torch", "numpy", "mediapipe", "av", "scipy")
 
 
 def write_report(
