@@ -20,7 +20,8 @@ class WarmWeights(Weights):
 
     pixels: float = 0.015
     pose: float = 0.15
-    learnt: float = 1.0
+    outlier: float = 4.0
+    learnt: float = 0.7
     """Of the learnt pose, in multiples of `LEARNT_DEVIATIONS`."""
     learnt_outlier: float = 4.0
     """Deviations at which a learnt joint begins to be taken for a mistake."""
