@@ -241,5 +241,5 @@ def _long(number: int, epochs: int, falling: float) -> RIEPreset:
 TRAININGS = {
     **_trainings(),
     "mocap-small": (_small(1, 6), _small(2, 4), _small(3, 8)),
-    "mocap": (_long(1, 15, 0.88), _long(2, 8, 0.85), _long(3, 130, 0.965)),
+    "mocap": (_long(1, 15, 0.88), _long(2, 8, 0.85), _long(3, 90, 0.965)),
 }
