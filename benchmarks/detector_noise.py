@@ -54,6 +54,17 @@ LOWER = [any(part in name for part in ("hip", "knee", "ankle", "heel", "toe")) f
 QUANTILES = (0.25, 0.5, 0.75, 0.9, 0.97)
 CONFIDENCES = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 0.93, 0.97, 0.99, 0.997, 1.0)
 LAGS = (1, 2, 3, 5, 8, 12, 20, 30, 45)
+NEIGHBOURS = (
+    ("nose", "ear"),
+    ("eye", "ear"),
+    ("wrist", "index"),
+    ("wrist", "pinky"),
+    ("ankle", "heel"),
+    ("ankle", "big_toe"),
+    ("shoulder", "elbow"),
+    ("elbow", "wrist"),
+    ("knee", "ankle"),
+)
 OTHER = 0.4
 """Tracks that are farther than this from the truth in the median [sides of the square] are of nobody."""
 TRUE, MODEL = "#22577a", "#c1440e"
@@ -198,6 +209,22 @@ def changes(clips: Sequence[Seen], lag: int) -> Float[np.ndarray, "m"]:
     return np.concatenate(found)
 
 
+def stretched(clips: Sequence[Seen], pair: tuple[str, str]) -> tuple[float, float]:
+    """The error of one keypoint relative to another, in sides of the square; and how much too far apart the two are, as
+    a share of their true distance, where that is not short. Medians over both sides of the body."""
+    errors, shares = [], []
+    for side in ("left", "right"):
+        near, far = (MEDIAPIPE_33.index(name if name == "nose" else f"{side}_{name}") for name in pair)
+        for clip in clips:
+            usable = clip.usable[:, near] & clip.usable[:, far]
+            error = (clip.error[:, far] - clip.error[:, near])[usable]
+            true = ((clip.points[:, far] - clip.points[:, near]) / clip.side[:, None])[usable]
+            errors.append(np.linalg.norm(error, axis=1))
+            shares.append(np.stack([np.linalg.norm(true, axis=1), (error * true).sum(1) / (true**2).sum(1)], axis=1))
+    lengths, apart = np.concatenate(shares).T
+    return float(np.median(np.concatenate(errors))), float(np.median(apart[lengths > np.quantile(lengths, 0.3)]))
+
+
 def trembling(keypoints: Float[np.ndarray, "n k 3"]) -> Float[np.ndarray, "m"]:
     """Second differences of keypoints that are seen, in sides of the square."""
     side = squares_around(torch.from_numpy(keypoints))[0][1:-1, 2].numpy()
@@ -263,6 +290,9 @@ def report(measured: Sequence[Seen], model: Sequence[Seen]) -> None:
     for clips, label in ((measured, "measured"), (model, "model")):
         bends = np.concatenate([trembling(clip.found[np.isfinite(clip.found[:, 0, 0])]) for clip in clips])
         print(f"second differences, {label}: {_percent(np.quantile(bends, QUANTILES))}")
+    for pair in NEIGHBOURS:
+        typical = np.array([stretched(clips, pair) for clips in (measured, model)]).T
+        print(f"{' to '.join(pair)}: relative error {_percent(typical[0])}, too long by {_percent(typical[1])}")
 
 
 def _percent(values: Float[np.ndarray, "q"]) -> str:
