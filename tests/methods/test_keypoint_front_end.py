@@ -64,7 +64,9 @@ def clip(points: Tensor | None, skeleton: Skeleton | None = MEDIAPIPE_33, frames
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_method_runs_on_keypoints_alone(name: str, body: BodyModel) -> None:
+def test_a_method_runs_on_keypoints_alone(name: str, body: BodyModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Without the mirror image, whose mean of random rotations amplifies the last digits; it has a test of its own.
+    monkeypatch.setattr(KeypointFed, "over_track_both_ways", KeypointFed.over_track)
     network, _ = small(name)
     made = make_method(name, body)
     assert isinstance(made, FeatureMethod)
@@ -73,9 +75,9 @@ def test_a_method_runs_on_keypoints_alone(name: str, body: BodyModel) -> None:
     motion = made.reconstruct(one, shares.append)
     seen, _ = keypoints_of(one, MEDIAPIPE_33, "x")
     with torch.no_grad():
-        wanted = network.over_track_both_ways(seen)
+        wanted = network.over_track(seen)
     assert motion.body is not None
-    torch.testing.assert_close(motion.body.rotations, wanted.pose.rotations, atol=1e-4, rtol=0)
+    torch.testing.assert_close(motion.body.rotations, wanted.pose.rotations, atol=1e-5, rtol=0)
     assert motion.crop_camera is not None
     torch.testing.assert_close(motion.crop_camera, wanted.camera, atol=1e-5, rtol=0)
     assert shares[-1] == 1
