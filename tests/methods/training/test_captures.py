@@ -31,7 +31,7 @@ def captures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_captures(tmp_path_factory.mktemp("captures") / "made-up", train=4, val=2, test=1, seconds=2.0)
 
 
-def made(method: str, captures: Path) -> Job:
+def made(method: str, captures: Path, **more: Any) -> Job:
     """The small training with a tiny network."""
     preset = MODULES[method].TRAININGS["mocap-small"]
     changes: dict[str, Any] = {"batch": 6}
@@ -45,7 +45,7 @@ def made(method: str, captures: Path) -> Job:
     if getattr(preset, "discriminator", None):
         changes["discriminator"] = replace(preset.discriminator, hidden=8)
     setting = Setting(load_body(), mocap=(captures,))
-    return MODULES[method].job("mocap-small", overridden(preset, changes), setting)
+    return MODULES[method].job("mocap-small", overridden(preset, changes | more), setting)
 
 
 @pytest.mark.parametrize("method", MODULES)
@@ -95,6 +95,13 @@ def test_its_weights_are_taken_as_weights_of_the_method(method: str, captures: P
     assert loaded.config == network.config
     ours = network.state_dict()
     assert all(torch.equal(value, ours[key]) for key, value in loaded.state_dict().items())
+
+
+def test_rie_sees_as_many_windows_of_its_sequences_as_it_wants(captures: Path) -> None:
+    all_of_them = sum(len(batch.keypoints) for batch in made("rie", captures).stages[0].batches(0, Share()))
+    fewer = list(made("rie", captures, windows=18).stages[0].batches(0, Share()))
+    assert [len(batch.keypoints) for batch in fewer] == [6, 6, 6]
+    assert 18 < all_of_them <= 4 * 10
 
 
 def test_a_fresh_regressor_begins_at_the_mean_of_the_captures(captures: Path) -> None:
