@@ -25,7 +25,7 @@ EASIER = (
 )
 SURE = ("mocap.noise.missing=0", "mocap.noise.hidden=0")
 CHANGES = {
-    "rie": Changes(epochs=3, batch=128, learning_rate=2e-3, set=("sequences=512", "sequence=10", *EASIER)),
+    "rie": Changes(epochs=3, batch=128, learning_rate=1e-3, set=("sequences=512", "sequence=10", *EASIER)),
     "tcmr": Changes(
         epochs=3, iterations=80, window=8, learning_rate=1e-3, set=("network.front_end.hidden=128", *EASIER, *SURE)
     ),
@@ -52,7 +52,7 @@ def test_a_small_training_beats_the_mean_pose_and_its_weights_run(
     assert np.mean(losses[-3:]) < 0.75 * losses[0], "the loss falls"
     errors = [row["validation/pa_mpjpe"] for row in rows if "validation/pa_mpjpe" in row]
     mean_pose = json.loads((folder / "config.json").read_text())["config"]["mean_pose"]["pa_mpjpe"]
-    assert errors[-1] < 0.93 * mean_pose, "it ends better than a mean pose"
+    assert min(errors) == errors[-1] < 0.93 * mean_pose, "the last epoch is the best, and better than a mean pose"
     assert errors[0] > 1.1 * errors[-1], "and than the first"
 
     video = tmp_path / "clip.mp4"
